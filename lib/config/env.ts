@@ -1,0 +1,95 @@
+import { z } from 'zod';
+
+/** The environment does not describe a runnable process; the message names every variable that is wrong. */
+export class ConfigError extends Error {
+  override readonly name = 'ConfigError';
+  /** The process's exit code for it, as for any usage error. */
+  readonly exitCode = 2;
+}
+
+/**
+ * Reads a process's configuration from its environment. Empty variables count as absent, as manifests often leave
+ * them so.
+ *
+ * @param schema an object of environment names
+ * @throws {ConfigError} that names all problems at once, never a value (it may be a secret)
+ */
+export function parseEnv<Schema extends z.ZodObject>(
+  schema: Schema,
+  env: NodeJS.ProcessEnv,
+): z.output<Schema> {
+  const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''));
+  const parsed = schema.safeParse(present);
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map((issue) => {
+    const name = issue.path.join('.');
+    const missing = name !== '' && present[name] === undefined;
+    return `  ${name || 'environment'}: ${missing ? 'is required but not set' : issue.message}`;
+  });
+  throw new ConfigError(`The environment has ${problems.length} problem(s):\n${problems.join('\n')}`);
+}
+
+const URL_HINT = 'should be a URL such as http://host:port/path';
+
+/** An http(s) URL without a slash at its end, so that paths can be put behind it. */
+export const httpUrl = z
+  .url({ protocol: /^https?$/, error: URL_HINT })
+  .transform((url) => url.replace(/\/+$/, ''));
+
+export const redisUrl = z.url({
+  protocol: /^rediss?$/,
+  error: 'should be a URL such as redis://host:6379/0',
+});
+
+export const port = z.coerce.number('should be a port number').int().min(0).max(65_535);
+
+export const positiveSeconds = z.coerce.number('should be a number of seconds').positive();
+
+export const positiveInteger = z.coerce.number('should be a whole number').int().positive();
+
+/** What every process of the service reads. */
+export const commonEnv = {
+  HOST: z.string().default('127.0.0.1').describe('The address to listen on; 0.0.0.0 in a pod.'),
+  PORT: port.default(8080).describe('The port to listen on.'),
+  SAFIR_LOG_LEVEL: z
+    .string()
+    .default('INFO')
+    .transform((level) => (level.toLowerCase() === 'warning' ? 'warn' : level.toLowerCase()))
+    .pipe(
+      z.enum(['trace', 'debug', 'info', 'warn', 'error', 'fatal'], {
+        error: 'should be one of TRACE, DEBUG, INFO, WARNING, ERROR, FATAL',
+      }),
+    )
+    .describe('The least severe level that is logged.'),
+  SAFIR_PROFILE: z
+    .enum(['production', 'development'], { error: 'should be production or development' })
+    .default('production')
+    .describe('production logs JSON, development readable lines.'),
+  NOTEBURST_REDIS_URL: redisUrl.describe('The Redis that holds the queue and the notebooks.'),
+  NOTEBURST_WORKER_QUEUE_NAME: z
+    .string()
+    .regex(/^[a-z][a-z0-9-]*$/, 'should be lower-case letters, digits and hyphens, beginning with a letter')
+    .default('nbexec')
+    .describe("The queue, which is also the first part of its jobs' ids."),
+  NOTEBURST_RESULT_RETENTION_SECONDS: positiveSeconds
+    .default(86_400)
+    .describe('How long an ended job and its notebooks can be read.'),
+  NOTEBURST_WORKER_JOB_TIMEOUT: positiveSeconds
+    .default(3_600)
+    .describe('The longest run that may be asked for, in seconds.'),
+  NOTEBURST_GAFAELFAWR_URL: httpUrl
+    .optional()
+    .describe("Gafaelfawr's v1 API; found by discovery when absent."),
+  REPERTOIRE_BASE_URL: httpUrl.optional().describe('The discovery service.'),
+};
+
+/** Reads the configuration or ends the process with the problems on stderr: for composition roots only. */
+export function configOrExit<Config>(parse: () => Config): Config {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    process.stderr.write(`${error.message}\n`);
+    process.exit(error.exitCode);
+  }
+}

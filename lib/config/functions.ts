@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { commonEnv, httpUrl, parseEnv, positiveSeconds } from './env.ts';
+
+/** The environment of the functions, submit and status alike. */
+export const functionEnv = z
+  .object({
+    ...commonEnv,
+    NOTEBURST_PATH_PREFIX: z
+      .string()
+      .regex(/^\/[\w./-]*[\w-]$/, 'should be a path such as /noteburst')
+      .default('/noteburst')
+      .describe('Where the ingress serves the API.'),
+    NOTEBURST_ENVIRONMENT_URL: httpUrl.describe('The base URL of the science platform, as callers see it.'),
+    NOTEBURST_START_WITHIN_SECONDS: positiveSeconds
+      .default(86_400)
+      .describe('How long a job may wait for an executor before it ends as expired.'),
+  })
+  .refine((env) => env.NOTEBURST_GAFAELFAWR_URL !== undefined || env.REPERTOIRE_BASE_URL !== undefined, {
+    path: ['NOTEBURST_GAFAELFAWR_URL'],
+    // Also when other variables are wrong, so that all problems show at once.
+    when: () => true,
+    error: 'is required but not set, unless REPERTOIRE_BASE_URL is',
+  });
+
+export interface FunctionConfig {
+  host: string;
+  port: number;
+  logLevel: string;
+  prettyLogs: boolean;
+  redisUrl: string;
+  queueName: string;
+  /** For example /noteburst. */
+  pathPrefix: string;
+  /** Where callers find the API, for example https://data.example.org/noteburst/v1. */
+  apiUrl: string;
+  gafaelfawrUrl: string | undefined;
+  repertoireUrl: string | undefined;
+  resultRetentionSeconds: number;
+  maxTimeoutSeconds: number;
+  /** How long a submitted notebook is kept: until the job must have started, run, and its result expired. */
+  sourceTtlSeconds: number;
+}
+
+/** @throws {ConfigError} naming every variable that is wrong */
+export function functionConfig(environment: NodeJS.ProcessEnv): FunctionConfig {
+  const env = parseEnv(functionEnv, environment);
+  return {
+    host: env.HOST,
+    port: env.PORT,
+    logLevel: env.SAFIR_LOG_LEVEL,
+    prettyLogs: env.SAFIR_PROFILE === 'development',
+    redisUrl: env.NOTEBURST_REDIS_URL,
+    queueName: env.NOTEBURST_WORKER_QUEUE_NAME,
+    pathPrefix: env.NOTEBURST_PATH_PREFIX,
+    apiUrl: `${env.NOTEBURST_ENVIRONMENT_URL}${env.NOTEBURST_PATH_PREFIX}/v1`,
+    gafaelfawrUrl: env.NOTEBURST_GAFAELFAWR_URL,
+    repertoireUrl: env.REPERTOIRE_BASE_URL,
+    resultRetentionSeconds: env.NOTEBURST_RESULT_RETENTION_SECONDS,
+    maxTimeoutSeconds: env.NOTEBURST_WORKER_JOB_TIMEOUT,
+    sourceTtlSeconds:
+      env.NOTEBURST_START_WITHIN_SECONDS +
+      env.NOTEBURST_WORKER_JOB_TIMEOUT +
+      env.NOTEBURST_RESULT_RETENTION_SECONDS,
+  };
+}

@@ -1,0 +1,51 @@
+/** What submit puts on the queue and what an executor leaves there; both ends and status read it by these schemas. */
+import { z } from 'zod';
+import { executionError, notebookError } from './execution-error.ts';
+
+/** The hash tag keeps every key of the service in one slot of a Redis Cluster, as BullMQ's scripts need. */
+export const KEY_PREFIX = '{noteburst}';
+
+/** BullMQ's name of a job; there is one kind. */
+export const JOB_NAME = 'nbexec';
+
+/** BullMQ's job data: small; the notebook itself lies in the result store. */
+export const nbexecJobData = z.object({
+  version: z.literal(1),
+  owner: z.string(),
+  kernel_name: z.string(),
+  timeout_seconds: z.number().positive(),
+  enable_retry: z.boolean(),
+});
+export type NbexecJobData = z.infer<typeof nbexecJobData>;
+
+export const jobProgress = z.object({
+  cells_done: z.number().int().meta({ description: 'Code cells that have ended.' }),
+  cells_total: z.number().int().meta({ description: 'Code cells that will be run.' }),
+  current_cell: z.number().int().optional().meta({
+    description: 'The cell that runs now, counted from 0 over all cells of the notebook.',
+  }),
+});
+export type JobProgress = z.infer<typeof jobProgress>;
+
+/** BullMQ's returnvalue: how the job ended, and where its notebook lies. Committing it is the job's one end. */
+export const nbexecOutcome = z.object({
+  /** Names the attempt whose result body counts; absent when there is no notebook to show. */
+  result_id: z.string().optional(),
+  ipynb_error: notebookError.optional(),
+  error: executionError.optional(),
+});
+export type NbexecOutcome = z.infer<typeof nbexecOutcome>;
+
+/**
+ * A job id is `<queue>-<128 random bits>`, so that its queue is known without a look-up. BullMQ wants no ":" and
+ * nothing that looks like an integer.
+ */
+export function newJobId(queueName: string): string {
+  const bits = crypto.getRandomValues(new Uint8Array(16));
+  return `${queueName}-${Array.from(bits, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}
+
+/** Whether the text can be the id of a job in this queue. */
+export function isJobId(text: string, queueName: string): boolean {
+  return text.startsWith(`${queueName}-`) && /^[0-9a-f]{32}$/.test(text.slice(queueName.length + 1));
+}

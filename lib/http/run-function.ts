@@ -1,0 +1,74 @@
+import { configOrExit } from '../config/env.ts';
+import { functionConfig, type FunctionConfig } from '../config/functions.ts';
+import { discover } from '../discovery.ts';
+import { tokenInfo } from '../gafaelfawr.ts';
+import { createLogger, type Logger } from '../logger.ts';
+import { NbexecQueue } from '../queue/nbexec-queue.ts';
+import { requestRedis } from '../queue/redis.ts';
+import { ResultStore } from '../queue/result-store.ts';
+import { CallerCheck } from './caller.ts';
+import type { ApiHandler } from './handler.ts';
+import { functionServer } from './server.ts';
+
+/** What every function has at hand. */
+export interface FunctionParts {
+  config: FunctionConfig;
+  callers: CallerCheck;
+  queue: NbexecQueue;
+  store: ResultStore;
+}
+
+// Requests are short; what has not ended by then is cut, so that the pod goes in time.
+const DRAIN_MS = 10_000;
+
+/** The life of a function's process: configured by its environment, serving until SIGTERM, then drained. */
+export function runFunction(name: string, handlerOf: (parts: FunctionParts) => ApiHandler): void {
+  const config = configOrExit(() => functionConfig(process.env));
+  // The framework and body-parser print errors with what was sent unless the environment says production.
+  process.env['NODE_ENV'] = 'production';
+  const log = createLogger(name, config.logLevel, config.prettyLogs);
+  const redis = requestRedis(config.redisUrl);
+  redis.on('error', (error: Error) => log.warn({ err: error }, 'Redis connection'));
+  const queue = new NbexecQueue(config.queueName, redis, config.resultRetentionSeconds, (error) =>
+    log.debug({ err: error }, 'queue connection'),
+  );
+  const parts = {
+    config,
+    queue,
+    store: new ResultStore(redis),
+    callers: new CallerCheck(tokenCheck(config)),
+  };
+  const ready = async () => redis.status === 'ready' && (await redis.ping()) === 'PONG';
+  const server = functionServer(name, handlerOf(parts), () => ready().catch(() => false), log);
+  server.listen(config.port, config.host, () => log.info({ address: server.address() }, 'listening'));
+
+  const stop = async (signal: NodeJS.Signals) => {
+    log.info({ signal }, 'stopping');
+    const closed = new Promise((resolve) => server.close(resolve));
+    const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
+    server.closeIdleConnections();
+    await closed;
+    clearTimeout(cut);
+    await closeQuietly(log, () => queue.close());
+    redis.disconnect();
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));
+}
+
+function tokenCheck(config: FunctionConfig) {
+  let found: Promise<string> | undefined;
+  const gafaelfawrUrl = async () => {
+    if (config.gafaelfawrUrl !== undefined) return config.gafaelfawrUrl;
+    // One discovery for the life of the process, tried anew when it failed.
+    found ??= discover(config.repertoireUrl as string, AbortSignal.timeout(10_000)).then(
+      (urls) => urls.gafaelfawrUrl,
+    );
+    found.catch(() => (found = undefined));
+    return found;
+  };
+  return async (token: string, signal: AbortSignal) => tokenInfo(await gafaelfawrUrl(), token, signal);
+}
+
+async function closeQuietly(log: Logger, close: () => Promise<void>): Promise<void> {
+  await close().catch((error: unknown) => log.debug({ err: error }, 'closing'));
+}

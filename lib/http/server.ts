@@ -1,0 +1,94 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { http as registerFunction, type Request } from '@google-cloud/functions-framework';
+import { getTestServer } from '@google-cloud/functions-framework/testing';
+import type { Logger } from '../logger.ts';
+import type { ApiHandler, ApiReply, ReadyCheck } from './handler.ts';
+import { HttpError } from './http-error.ts';
+import { readBody } from './request-body.ts';
+
+const HEADERS_TIMEOUT_MS = 10_000;
+const REQUEST_TIMEOUT_MS = 60_000;
+// Longer than proxies in front keep theirs, so that they never send into a connection that closes.
+const KEEP_ALIVE_MS = 75_000;
+
+/**
+ * Makes the HTTP server of a function: the functions framework runs the handler, and what stands in front of it
+ * answers the probes and reads bodies within limits.
+ *
+ * The framework's command line listens on every interface, so its server is taken from its API instead.
+ */
+export function functionServer(name: string, handler: ApiHandler, ready: ReadyCheck, log: Logger): Server {
+  registerFunction(name, async (request, response) => {
+    send(response, await answer(handler, request, response, log));
+  });
+  const framework = getTestServer(name);
+  const front = createServer(
+    {
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: REQUEST_TIMEOUT_MS,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+    },
+    (request, response) => {
+      passOn(framework, request, response, ready).catch((error: unknown) =>
+        send(response, replyOf(error, log)),
+      );
+    },
+  );
+  return front;
+}
+
+async function passOn(
+  framework: Server,
+  request: IncomingMessage & { rawBody?: Buffer },
+  response: ServerResponse,
+  ready: ReadyCheck,
+): Promise<void> {
+  if (request.url === '/health/live') return send(response, { status: 200, json: { status: 'ok' } });
+  if (request.url === '/health/ready') {
+    const ok = await ready();
+    return send(response, { status: ok ? 200 : 503, json: { status: ok ? 'ok' : 'unavailable' } });
+  }
+  // The framework's parsers pass over a body that has been read.
+  request.rawBody = await readBody(request);
+  framework.emit('request', request, response);
+}
+
+async function answer(handler: ApiHandler, request: Request, response: ServerResponse, log: Logger) {
+  const gone = new AbortController();
+  response.once('close', () => gone.abort());
+  const url = new URL(request.originalUrl, 'http://function');
+  try {
+    return await handler({
+      method: request.method,
+      path: url.pathname,
+      query: url.searchParams,
+      headers: request.headers,
+      body: request.rawBody ?? Buffer.alloc(0),
+      signal: gone.signal,
+      log,
+    });
+  } catch (error) {
+    return replyOf(error, log);
+  }
+}
+
+function replyOf(error: unknown, log: Logger): ApiReply {
+  if (error instanceof HttpError) {
+    return { status: error.status, headers: error.headers, json: { detail: error.detail } };
+  }
+  log.error({ err: error }, 'request failed');
+  return { status: 500, json: { detail: [{ type: 'internal_error', msg: 'Internal server error' }] } };
+}
+
+function send(response: ServerResponse, reply: ApiReply): void {
+  if (response.headersSent || response.destroyed) return;
+  const body = reply.json === undefined ? '' : JSON.stringify(reply.json);
+  response.writeHead(reply.status, {
+    ...(body === '' ? {} : { 'Content-Type': 'application/json' }),
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+    'X-Content-Type-Options': 'nosniff',
+    ...reply.headers,
+  });
+  response.end(body);
+}
