@@ -6,10 +6,18 @@ const project = (name: string, extra: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], ...extra },
 });
 
+// Labs and kernels share two cores: files one after the other, or their waits would be each other's.
+const onPlatform = {
+  globalSetup: 'test/support/global-platform.ts',
+  fileParallelism: false,
+  testTimeout: 60_000,
+  hookTimeout: 90_000,
+};
+
 export default defineConfig({
   test: {
     retry: 0,
     passWithNoTests: false,
-    projects: [project('unit')],
+    projects: [project('unit'), project('lab', onPlatform), project('e2e', onPlatform)],
   },
 });

@@ -23,7 +23,8 @@ export function parseEnv<Schema extends z.ZodObject>(
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map((issue) => {
     const name = issue.path.join('.');
-    const missing = name !== '' && present[name] === undefined;
+    // A rule over several variables says itself what it wants.
+    const missing = name !== '' && present[name] === undefined && issue.code !== 'custom';
     return `  ${name || 'environment'}: ${missing ? 'is required but not set' : issue.message}`;
   });
   throw new ConfigError(`The environment has ${problems.length} problem(s):\n${problems.join('\n')}`);
@@ -41,11 +42,12 @@ export const redisUrl = z.url({
   error: 'should be a URL such as redis://host:6379/0',
 });
 
-export const port = z.coerce.number('should be a port number').int().min(0).max(65_535);
+// Not int(): its complaint keeps rules over several variables from being checked too.
+export const port = z.coerce.number('should be a port number').multipleOf(1).min(0).max(65_535);
 
 export const positiveSeconds = z.coerce.number('should be a number of seconds').positive();
 
-export const positiveInteger = z.coerce.number('should be a whole number').int().positive();
+export const positiveInteger = z.coerce.number('should be a whole number').multipleOf(1).positive();
 
 /** What every process of the service reads. */
 export const commonEnv = {

@@ -11,6 +11,9 @@ const ISO_8601 = new RegExp(
 );
 const CLOCK = /^(?:(?<d>\d+)(?:\s*days?,?)?\s+)?(?<h>\d+):(?<m>[0-5]\d)(?::(?<s>[0-5]\d(?:\.\d+)?))?$/;
 
+// The forms leave room for spaces in many places: a long text that fits none of them would be tried for hours.
+const MAX_CHARS = 64;
+
 /**
  * Reads a duration as Noteburst v1 does: "90" (seconds), "5m", "1h 30m", "1 day", "PT5M" (ISO 8601) or "0:05:00".
  *
@@ -18,6 +21,7 @@ const CLOCK = /^(?:(?<d>\d+)(?:\s*days?,?)?\s+)?(?<h>\d+):(?<m>[0-5]\d)(?::(?<s>
  */
 export function parseDurationSeconds(text: string): number | undefined {
   const trimmed = text.trim();
+  if (trimmed.length > MAX_CHARS) return undefined;
   if (/^\d+(?:\.\d+)?$/.test(trimmed)) return Number(trimmed);
   const groups = [HUMAN, ISO_8601, CLOCK].map((form) => form.exec(trimmed)?.groups).find(hasAnyPart);
   if (!groups) return undefined;

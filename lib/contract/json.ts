@@ -15,8 +15,10 @@ export function parseBoundedJson(text: string): unknown {
     return JSON.parse(text);
   } catch (error) {
     // V8 quotes the text around the fault, and bodies belong in no log or answer: keep the place only.
-    const place = /at position \d+(?: \(line \d+ column \d+\))?/.exec((error as Error).message)?.[0];
-    throw new SyntaxError(place ? `syntax error ${place}` : 'syntax error (is it cut off?)');
+    const { message } = error as Error;
+    const place = /at position \d+(?: \(line \d+ column \d+\))?/.exec(message)?.[0] ?? '';
+    const hint = message.startsWith('Unexpected end') ? '(is it cut off?)' : place;
+    throw new SyntaxError(`syntax error ${hint}`.trimEnd());
   }
 }
 

@@ -15,6 +15,8 @@ export const nbexecJobData = z.object({
   kernel_name: z.string(),
   timeout_seconds: z.number().positive(),
   enable_retry: z.boolean(),
+  /** Set by the executor just before the first cell, when `enable_retry` is false: from then on no rerun. */
+  first_cell_started: z.boolean().optional(),
 });
 export type NbexecJobData = z.infer<typeof nbexecJobData>;
 

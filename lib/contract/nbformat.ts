@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { parseBoundedJson } from './json.ts';
 
 /** Text that nbformat keeps as one string or as a list of lines that carry their own line ends. */
-const multilineString = z.union([z.string(), z.array(z.string())]);
+const multilineString = z.union([z.string(), z.array(z.string())], 'should be a string or a list of strings');
 export type MultilineString = z.infer<typeof multilineString>;
 
 const metadata = z.looseObject({});
@@ -24,7 +24,9 @@ export type Output =
     }
   | { output_type: 'error'; ename: string; evalue: string; traceback: string[] };
 
-const outputs = z.array(z.custom<Output>((value) => typeof value === 'object' && value !== null));
+const outputs = z.array(
+  z.custom<Output>((value) => typeof value === 'object' && value !== null, 'should be an object'),
+);
 
 // Files in the wild leave out what nbformat requires (metadata, outputs, execution_count): the run fills it in.
 const codeCell = z.looseObject({
@@ -97,8 +99,10 @@ function refuseOtherVersions(document: unknown): void {
     throw new InvalidNotebookError('The notebook has no "nbformat" field: is it a Jupyter notebook?');
   }
   if (nbformat !== NBFORMAT.major) {
+    // Only a number is repeated: anything else could be as long as the body.
+    const version = typeof nbformat === 'number' ? `nbformat ${nbformat}` : 'another "nbformat"';
     throw new InvalidNotebookError(
-      `The notebook has nbformat ${JSON.stringify(nbformat)}, but only nbformat 4 is taken; ` +
+      `The notebook has ${version}, but only nbformat 4 is taken; ` +
         'upgrade it with: jupyter nbconvert --to notebook --nbformat 4 NOTEBOOK',
     );
   }

@@ -19,7 +19,7 @@ export async function readBody(
   limitBytes: number = MAX_BODY_BYTES,
 ): Promise<Buffer> {
   const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
-  if (encoding !== 'identity' && !(encoding in DECODERS)) {
+  if (encoding !== 'identity' && !Object.hasOwn(DECODERS, encoding)) {
     throw new HttpError(
       415,
       { type: 'unsupported_encoding', msg: 'Content-Encoding should be gzip, deflate or identity' },

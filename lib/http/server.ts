@@ -48,20 +48,31 @@ async function passOn(
     const ok = await ready();
     return send(response, { status: ok ? 200 : 503, json: { status: ok ? 'ok' : 'unavailable' } });
   }
+  if (!isDecodable(request.url)) throw new HttpError(404, { type: 'not_found', msg: 'Not Found' });
   // The framework's parsers pass over a body that has been read.
   request.rawBody = await readBody(request);
   framework.emit('request', request, response);
 }
 
+/** The framework's router answers a path that it cannot decode with a page, and prints it with a stack. */
+function isDecodable(url = ''): boolean {
+  try {
+    decodeURIComponent(url.split('?', 1)[0] ?? '');
+    return url.startsWith('/');
+  } catch {
+    return false;
+  }
+}
+
 async function answer(handler: ApiHandler, request: Request, response: ServerResponse, log: Logger) {
   const gone = new AbortController();
   response.once('close', () => gone.abort());
-  const url = new URL(request.originalUrl, 'http://function');
+  const [path = '', ...query] = request.originalUrl.split('?');
   try {
     return await handler({
       method: request.method,
-      path: url.pathname,
-      query: url.searchParams,
+      path,
+      query: new URLSearchParams(query.join('?')),
       headers: request.headers,
       body: request.rawBody ?? Buffer.alloc(0),
       signal: gone.signal,

@@ -1,0 +1,2 @@
+export function startTimeOf(pid: number): string | undefined;
+export function isAlive(pid: number, startTime: string | undefined): boolean;

@@ -1,0 +1,124 @@
+/** `npm test`: sets up what is missing, runs every check and every test, and ends in one line with the counts. */
+import { spawn } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setUp } from '../platform/setup/set-up.ts';
+import { StepList } from '../platform/setup/steps.ts';
+import { ROOT } from '../platform/state.ts';
+
+interface Result {
+  title: string;
+  passed: number;
+  failed: number;
+  skipped: number;
+  seconds: number;
+}
+
+const CHECKS: [title: string, ...command: string[]][] = [
+  ['format', 'prettier', '--check', '.'],
+  ['lint', 'oxlint', '--deny-warnings'],
+  ['types', 'tsc'],
+  ['dead code', 'knip'],
+];
+// In this order: what is quick to run and to understand fails first.
+const TIERS = ['unit', 'redis', 'lab', 'e2e'];
+
+const stop = new AbortController();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
+}
+
+/** Runs a program of node_modules/.bin to its end; quiet ones show what they print only when they fail. */
+async function run(command: string[], quiet: boolean): Promise<number> {
+  const [program = '', ...args] = command;
+  const child = spawn(join(ROOT, 'node_modules/.bin', program), args, {
+    cwd: ROOT,
+    stdio: ['ignore', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'],
+  });
+  const output: Buffer[] = [];
+  child.stdout?.on('data', (chunk: Buffer) => output.push(chunk));
+  child.stderr?.on('data', (chunk: Buffer) => output.push(chunk));
+  // SIGINT lets vitest tear its servers down; a terminal's Ctrl-C reaches it anyway.
+  const abort = () => child.kill('SIGINT');
+  stop.signal.addEventListener('abort', abort, { once: true });
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  child.once('error', reject);
+  child.once('close', (code) => resolve(code ?? 1));
+  const code = await promise;
+  stop.signal.removeEventListener('abort', abort);
+  if (quiet && code !== 0) process.stdout.write(Buffer.concat(output));
+  return code;
+}
+
+async function timed(title: string, work: () => Promise<Omit<Result, 'title' | 'seconds'>>): Promise<Result> {
+  const begun = performance.now();
+  const counts = await work();
+  return { title, ...counts, seconds: (performance.now() - begun) / 1_000 };
+}
+
+async function check(title: string, command: string[]): Promise<Result> {
+  return timed(title, async () => {
+    const failed = (await run(command, true)) === 0 ? 0 : 1;
+    return { passed: 1 - failed, failed, skipped: 0 };
+  });
+}
+
+async function tier(name: string, reports: string): Promise<Result> {
+  console.log(`\n── ${name} tests`);
+  const report = join(reports, `${name}.json`);
+  return timed(`${name} tests`, async () => {
+    const args = [
+      'run',
+      '--project',
+      name,
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${report}`,
+    ];
+    const code = await run(['vitest', ...args], false);
+    const counts = readCounts(report);
+    // A tier that broke outside a test, in its set-up or its leak check, has failed too.
+    if (code !== 0 && counts.failed === 0) counts.failed = 1;
+    return counts;
+  });
+}
+
+function readCounts(report: string) {
+  try {
+    const json = JSON.parse(readFileSync(report, 'utf8')) as Record<string, number>;
+    const skipped = (json['numPendingTests'] ?? 0) + (json['numTodoTests'] ?? 0);
+    return { passed: json['numPassedTests'] ?? 0, failed: json['numFailedTests'] ?? 0, skipped };
+  } catch {
+    return { passed: 0, failed: 1, skipped: 0 };
+  }
+}
+
+async function main(): Promise<number> {
+  await setUp({ kinds: ['std6'], steps: new StepList(), signal: stop.signal });
+  const reports = mkdtempSync(join(tmpdir(), 'noteburst-test-'));
+  const results: Result[] = [];
+  try {
+    for (const [title, ...command] of CHECKS) {
+      if (!stop.signal.aborted) results.push(await check(title, command));
+    }
+    for (const name of TIERS) {
+      if (!stop.signal.aborted) results.push(await tier(name, reports));
+    }
+  } finally {
+    rmSync(reports, { recursive: true, force: true });
+  }
+  console.log('\n── summary');
+  for (const { title, passed, failed, skipped, seconds } of results) {
+    const counts = `${passed} passed${failed ? `, ${failed} FAILED` : ''}${skipped ? `, ${skipped} skipped` : ''}`;
+    console.log(
+      `${failed ? '✗' : '✓'} ${title.padEnd(14)} ${counts.padEnd(28)} ${seconds.toFixed(1).padStart(7)} s`,
+    );
+  }
+  const total = (key: 'passed' | 'failed') => results.reduce((sum, result) => sum + result[key], 0);
+  if (stop.signal.aborted) console.log('stopped before the end');
+  console.log(`${total('passed')} passed, ${total('failed')} failed`);
+  return total('failed') > 0 || stop.signal.aborted ? 1 : 0;
+}
+
+process.exitCode = await main();

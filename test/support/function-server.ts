@@ -1,0 +1,94 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { CallerCheck } from '../../lib/http/caller.ts';
+import type { ApiHandler } from '../../lib/http/handler.ts';
+import { functionServer } from '../../lib/http/server.ts';
+import type { JobSnapshot } from '../../lib/queue/nbexec-queue.ts';
+import { statusHandler } from '../../functions/status/status.ts';
+import { submitHandler } from '../../functions/submit/submit.ts';
+import { capturedLog } from './log.ts';
+
+export const PATH_PREFIX = '/noteburst';
+export const API_URL = 'https://data.example.org/noteburst/v1';
+export const QUEUE_NAME = 'nbexec';
+export const MAX_TIMEOUT_SECONDS = 3_600;
+
+/** What Gafaelfawr knows in these tests: the token of each user. */
+export const TOKENS = { alice: 'gt-alice.secretalice', bob: 'gt-bob.secretbob' } as const;
+
+export const tokenCheck = async (token: string): Promise<{ username: string } | undefined> => {
+  const known = Object.entries(TOKENS).find(([, value]) => value === token);
+  return known && { username: known[0] };
+};
+
+/** The headers that the ingress sets for a user. */
+export const identity = (username: keyof typeof TOKENS): Record<string, string> => ({
+  'X-Auth-Request-User': username,
+  'X-Auth-Request-Token': TOKENS[username],
+});
+
+export interface TestServer extends AsyncDisposable {
+  url: string;
+  /** Everything it logged. */
+  lines: string[];
+}
+
+let servers = 0;
+
+/** Serves a handler as the product does, on a port of its own. */
+export async function serve(handler: ApiHandler, ready = async () => true): Promise<TestServer> {
+  const { log, lines } = capturedLog();
+  // The framework keeps its functions by name.
+  const server = functionServer(`test-${++servers}`, handler, ready, log);
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    lines,
+    async [Symbol.asyncDispose]() {
+      server.close();
+      server.closeAllConnections();
+      if (server.listening) await once(server, 'close');
+    },
+  };
+}
+
+/** The queue and the store as maps: what the functions promise can be seen in them. */
+export class MemoryParts {
+  readonly jobs = new Map<string, JobSnapshot>();
+  readonly sources = new Map<string, string>();
+  readonly results = new Map<string, string>();
+  readonly store = {
+    putSource: async (jobId: string, source: string) => void this.sources.set(jobId, source),
+    getSource: async (jobId: string) => this.sources.get(jobId),
+    getResult: async (jobId: string, resultId: string) => this.results.get(`${jobId}/${resultId}`),
+  };
+  readonly queue = {
+    add: async (id: string, data: JobSnapshot['data']) => {
+      const enqueuedAtMs = Date.now();
+      this.jobs.set(id, { id, data, state: 'waiting', enqueuedAtMs });
+      return enqueuedAtMs;
+    },
+    find: async (id: string) => this.jobs.get(id),
+  };
+
+  readonly submit = (): ApiHandler =>
+    submitHandler({
+      ...this.#common(),
+      maxTimeoutSeconds: MAX_TIMEOUT_SECONDS,
+      sourceTtlSeconds: 60,
+    });
+
+  readonly status = (): ApiHandler => statusHandler(this.#common());
+
+  #common() {
+    return {
+      callers: new CallerCheck(tokenCheck),
+      queue: this.queue,
+      store: this.store,
+      queueName: QUEUE_NAME,
+      pathPrefix: PATH_PREFIX,
+      apiUrl: API_URL,
+    };
+  }
+}

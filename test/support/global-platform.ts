@@ -1,0 +1,53 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Redis } from 'ioredis';
+import type { TestProject } from 'vitest/node';
+import { startPlatform, type Platform } from '../../platform/platform.ts';
+import { StepList } from '../../platform/setup/steps.ts';
+
+/**
+ * vitest's global set-up of the tiers that need a platform: a real Redis, hub and origin for the whole run. The tests
+ * bring functions and executors of their own. At the end nothing may be left of what they did.
+ */
+export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
+  const stateDir = mkdtempSync(join(tmpdir(), 'noteburst-platform-'));
+  const platform = await startPlatform({ stateDir, functions: false, steps: new StepList() });
+  project.provide('platform', {
+    originUrl: platform.originUrl,
+    hubUrl: `${platform.originUrl}/nb`,
+    gafaelfawrUrl: `${platform.originUrl}/auth/api/v1`,
+    repertoireUrl: platform.repertoireUrl,
+    redisUrl: platform.redisUrl,
+    adminToken: platform.adminToken,
+    venvDir: platform.venvDir,
+    scratchDir: stateDir,
+  });
+  return async () => {
+    try {
+      await assertNothingLeft(platform);
+    } finally {
+      await platform.stop();
+      rmSync(stateDir, { recursive: true, force: true });
+    }
+  };
+}
+
+/** What a queue keeps by design; anything else must have a TTL, or it would stay for ever. */
+const MAY_STAY =
+  /^\{noteburst\}:(epoch:[a-z0-9-]+|[a-z0-9-]+:(meta|events|id|completed|failed|stalled-check|marker|[a-z0-9-]+-[0-9a-f]{32}))$/;
+
+async function assertNothingLeft(platform: Platform): Promise<void> {
+  const left: string[] = [];
+  for (const lab of await platform.labs()) left.push(`lab of ${lab.username}`);
+  const redis = new Redis(platform.redisUrl);
+  try {
+    for (const key of await redis.keys('*')) {
+      if ((await redis.ttl(key)) === -1 && !MAY_STAY.test(key)) left.push(`Redis key ${key}`);
+      if (key.startsWith('{noteburst}:lease:')) left.push(`lease ${key}`);
+    }
+  } finally {
+    redis.disconnect();
+  }
+  if (left.length > 0) throw new Error(`The tests left behind:\n  ${left.join('\n  ')}`);
+}

@@ -1,0 +1,67 @@
+import { randomUUID } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { freePort } from '../../platform/process/free-port.ts';
+import type { ManagedProcess } from '../../platform/process/managed-process.ts';
+import { ProcessRecord } from '../../platform/process/process-record.ts';
+import { baseEnv } from '../../platform/services/base-env.ts';
+import { startRedis } from '../../platform/services/redis.ts';
+import { findRedisServer } from '../../platform/setup/redis-server.ts';
+import { DEFAULT_STATE_DIR, statePaths } from '../../platform/state.ts';
+
+/** A real Redis of a test's own, that may be killed, frozen and started again on its port. */
+export class TestRedisServer implements AsyncDisposable {
+  readonly url: string;
+  readonly #dir: string;
+  readonly #port: number;
+  #process: ManagedProcess | undefined;
+
+  private constructor(port: number) {
+    this.#port = port;
+    this.#dir = mkdtempSync(join(tmpdir(), 'noteburst-redis-'));
+    this.url = `redis://127.0.0.1:${port}/0`;
+  }
+
+  static async start(): Promise<TestRedisServer> {
+    const port = await freePort();
+    if (port === undefined) throw new Error('no port is free');
+    const server = new TestRedisServer(port);
+    await server.start();
+    return server;
+  }
+
+  /** Starts it again, with the data it had. */
+  async start(): Promise<void> {
+    const paths = statePaths(this.#dir);
+    const runId = randomUUID();
+    const context = {
+      paths,
+      record: new ProcessRecord(paths.processes, runId),
+      env: baseEnv(runId),
+      signal: AbortSignal.timeout(30_000),
+      started: (process: ManagedProcess) => void (this.#process = process),
+    };
+    await startRedis(context, await findRedisServer(join(DEFAULT_STATE_DIR, 'venv', 'std6')), this.#port);
+  }
+
+  /** kill -9, and wait until it is gone. */
+  async kill(): Promise<void> {
+    this.#process?.kill('SIGKILL');
+    await this.#process?.exited;
+  }
+
+  /** It keeps its connections and answers nothing. */
+  freeze(): void {
+    this.#process?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#process?.kill('SIGCONT');
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#process?.stop();
+    rmSync(this.#dir, { recursive: true, force: true });
+  }
+}

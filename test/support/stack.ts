@@ -1,0 +1,181 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { NotebookResponse, PostNotebookRequest } from '../../lib/contract/notebooks-api.ts';
+import { freePorts } from '../../platform/process/free-port.ts';
+import type { ManagedProcess } from '../../platform/process/managed-process.ts';
+import { ProcessRecord } from '../../platform/process/process-record.ts';
+import { baseEnv } from '../../platform/services/base-env.ts';
+import type { ServiceContext } from '../../platform/services/context.ts';
+import {
+  ENTRIES,
+  startExecutor,
+  startFunction,
+  writeIdentities,
+  type Executor,
+} from '../../platform/services/product.ts';
+import { statePaths } from '../../platform/state.ts';
+import { platform } from './platform.ts';
+
+export interface StackOptions {
+  /** How many bot identities its executors share. */
+  identities?: number;
+  executorEnv?: Record<string, string>;
+  functionEnv?: Record<string, string>;
+}
+
+/**
+ * A whole service for one test file: submit, status and executors as processes of their own, on the run's platform
+ * but with a queue and bots that nobody else uses.
+ */
+export class Stack implements AsyncDisposable {
+  readonly queueName: string;
+  readonly identities: string[];
+  readonly #options: StackOptions;
+  readonly #processes: ManagedProcess[] = [];
+  readonly #context: ServiceContext;
+  readonly #identitiesPath: string;
+  readonly #urls = { submit: '', status: '' };
+  readonly #tokens = new Map<string, string>();
+  #executors = 0;
+
+  private constructor(options: StackOptions) {
+    const id = randomBytes(4).toString('hex');
+    const dir = mkdtempSync(join(platform().scratchDir, 'stack-'));
+    this.#options = options;
+    this.queueName = `test-${id}`;
+    this.identities = Array.from({ length: options.identities ?? 1 }, (_, n) => `bot-${id}-${n + 1}`);
+    this.#identitiesPath = join(dir, 'identities.yaml');
+    writeIdentities(this.#identitiesPath, this.identities);
+    this.#context = {
+      paths: statePaths(dir),
+      record: new ProcessRecord(statePaths(dir).processes, id),
+      env: baseEnv(id),
+      signal: new AbortController().signal,
+      started: (process) => void this.#processes.push(process),
+    };
+  }
+
+  static async start(options: StackOptions = {}): Promise<Stack> {
+    const stack = new Stack(options);
+    const ports = await freePorts(2);
+    await Promise.all(
+      (['submit', 'status'] as const).map(async (name, n) => {
+        const env = { NOTEBURST_WORKER_QUEUE_NAME: stack.queueName, ...options.functionEnv };
+        await startFunction(stack.#context, stack.#settings, name, ports[n] as number, env);
+        stack.#urls[name] = `http://127.0.0.1:${ports[n]}`;
+      }),
+    );
+    return stack;
+  }
+
+  get #settings() {
+    const { originUrl, repertoireUrl, redisUrl } = platform();
+    return { originUrl, repertoireUrl, redisUrl, logLevel: 'DEBUG', entries: ENTRIES };
+  }
+
+  /** Starts an executor; its lab is warm when `ready()` of it has resolved. */
+  async startExecutor(env: Record<string, string> = {}): Promise<Executor> {
+    const [port = 0] = await freePorts(1);
+    return startExecutor(this.#context, this.#settings, {
+      name: `executor-${++this.#executors}`,
+      port,
+      adminToken: platform().adminToken,
+      identitiesPath: this.#identitiesPath,
+      env: {
+        NOTEBURST_WORKER_QUEUE_NAME: this.queueName,
+        NOTEBURST_WORKER_GRACE_SECONDS: '2',
+        ...this.#options.executorEnv,
+        ...env,
+      },
+    });
+  }
+
+  /** A call as the ingress passes it on, with the user's delegated token. */
+  async fetch(
+    name: 'submit' | 'status',
+    path: string,
+    init: RequestInit = {},
+    user = 'alice',
+  ): Promise<Response> {
+    const headers = new Headers(init.headers);
+    headers.set('X-Auth-Request-User', user);
+    headers.set('X-Auth-Request-Token', await this.#token(user));
+    return fetch(`${this.#urls[name]}/noteburst${path}`, { ...init, headers });
+  }
+
+  /** Submits a notebook and returns its job id. */
+  async submit(
+    ipynb: unknown,
+    options: Partial<Record<keyof PostNotebookRequest, unknown>> = {},
+  ): Promise<string> {
+    const response = await this.fetch('submit', '/v1/notebooks/', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify({ ipynb, ...options }),
+    });
+    if (response.status !== 202)
+      throw new Error(`submit answered ${response.status}: ${await response.text()}`);
+    return ((await response.json()) as NotebookResponse).job_id;
+  }
+
+  async job(jobId: string, query = ''): Promise<NotebookResponse> {
+    const response = await this.fetch('status', `/v1/notebooks/${jobId}${query}`);
+    if (response.status !== 200)
+      throw new Error(`status answered ${response.status}: ${await response.text()}`);
+    return (await response.json()) as NotebookResponse;
+  }
+
+  /** Polls, as a v1 client does, until the job is as wanted. */
+  async until(
+    jobId: string,
+    wanted: (job: NotebookResponse) => boolean,
+    { timeoutMs = 30_000, everyMs = 20 } = {},
+  ): Promise<NotebookResponse> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const job = await this.job(jobId);
+      if (wanted(job)) return job;
+      if (performance.now() > deadline) {
+        throw new Error(
+          `job ${jobId} is not as wanted within ${timeoutMs} ms: ${JSON.stringify(job).slice(0, 500)}`,
+        );
+      }
+      await sleep(everyMs);
+    }
+  }
+
+  async untilComplete(
+    jobId: string,
+    options?: { timeoutMs?: number; everyMs?: number },
+  ): Promise<NotebookResponse> {
+    return this.until(jobId, (job) => job.status === 'complete', options);
+  }
+
+  /** Stops what still runs, executors first. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const executors = this.#processes.filter((process) => process.name.startsWith('executor'));
+    await Promise.all(executors.map((process) => process.stop()));
+    await Promise.all(this.#processes.map((process) => process.stop()));
+  }
+
+  async #token(user: string): Promise<string> {
+    const known = this.#tokens.get(user);
+    if (known) return known;
+    const { gafaelfawrUrl, adminToken } = platform();
+    const response = await fetch(`${gafaelfawrUrl}/tokens`, {
+      method: 'POST',
+      headers: { Authorization: `Bearer ${adminToken}`, 'Content-Type': 'application/json' },
+      body: JSON.stringify({
+        username: user,
+        token_type: 'user',
+        token_name: 'test',
+        scopes: ['exec:notebook'],
+      }),
+    });
+    const { token } = (await response.json()) as { token: string };
+    this.#tokens.set(user, token);
+    return token;
+  }
+}

@@ -1,0 +1,63 @@
+import fc from 'fast-check';
+import { describe, expect, test } from 'vitest';
+import { MAX_JSON_DEPTH, parseBoundedJson } from '../../../lib/contract/json.ts';
+
+const nested = (depth: number): string => '['.repeat(depth) + ']'.repeat(depth);
+
+describe('JSON from strangers', () => {
+  test('is read as JSON.parse reads it', () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 20 }), fc.constantFrom(undefined, 2), (value, space) => {
+        const text = JSON.stringify(value, undefined, space);
+        expect(parseBoundedJson(text)).toEqual(JSON.parse(text));
+      }),
+    );
+  });
+
+  test('is either read or refused with a SyntaxError, whatever the text', () => {
+    const jsonLike = fc.string({ unit: fc.constantFrom(...'[]{}",:\\ntrue0-.e \n') });
+    fc.assert(
+      fc.property(fc.oneof(fc.string(), jsonLike), (text) => {
+        let expected: unknown;
+        try {
+          expected = JSON.parse(text);
+        } catch {
+          expect(() => parseBoundedJson(text)).toThrow(SyntaxError);
+          return;
+        }
+        expect(parseBoundedJson(text)).toEqual(expected);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  test('may be nested as deep as the limit, and no deeper', () => {
+    expect(parseBoundedJson(nested(MAX_JSON_DEPTH))).toEqual(JSON.parse(nested(MAX_JSON_DEPTH)));
+    expect(() => parseBoundedJson(nested(MAX_JSON_DEPTH + 1))).toThrow('nested deeper than 100 levels');
+  });
+
+  test('of a million levels is refused, not followed', () => {
+    expect(() => parseBoundedJson('{"a":'.repeat(1_000_000))).toThrow('nested deeper than 100 levels');
+  });
+
+  test('counts levels and not brackets, in texts and in a row', () => {
+    const text = JSON.stringify({ a: '['.repeat(500), '"{[\\': '\\"[[['.repeat(100), b: Array(500).fill([]) });
+    expect(parseBoundedJson(text)).toEqual(JSON.parse(text));
+  });
+
+  test('that is wrong is told by its place, never by its text', () => {
+    const messageOf = (text: string) => expect(() => parseBoundedJson(text));
+    messageOf('{"password": hunter2}').toThrow(/^syntax error$/);
+    messageOf('{"password": "hunter2').toThrow('syntax error at position 21 (line 1 column 22)');
+    messageOf('{"password": "hunter2",}').toThrow('syntax error at position 23 (line 1 column 24)');
+    messageOf('{"password": ').toThrow(/^syntax error \(is it cut off\?\)$/);
+    fc.assert(
+      fc.property(fc.stringMatching(/^[a-z]{6,12}$/), fc.constantFrom('{"a": %', '% {}', '["%', '{%: 1}'), (word, form) => {
+        const secret = `zq${word}`;
+        expect(() => parseBoundedJson(form.replace('%', secret))).toThrow(
+          expect.not.objectContaining({ message: expect.stringContaining(secret) }),
+        );
+      }),
+    );
+  });
+});

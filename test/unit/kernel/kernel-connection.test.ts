@@ -1,0 +1,260 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import {
+  CellTooLargeError,
+  KernelDiedError,
+  KernelTimeoutError,
+  KernelUnreachableError,
+  SocketClosedError,
+} from '../../../workers/executor/kernel/kernel-error.ts';
+import {
+  KernelConnection,
+  type ConnectionTimings,
+} from '../../../workers/executor/kernel/kernel-connection.ts';
+import { openKernelSocket } from '../../../workers/executor/kernel/kernel-socket.ts';
+import type { KernelMessage } from '../../../workers/executor/kernel/messages.ts';
+import { finish, startFakeKernelServer, type FakeKernelServer } from '../../support/fake-kernel-server.ts';
+
+const signal = new AbortController().signal;
+let server: FakeKernelServer;
+let connection: KernelConnection;
+
+function connect(timings: Partial<ConnectionTimings> = {}, maxMessageBytes = 2 ** 20): KernelConnection {
+  connection = new KernelConnection(
+    (clientSession) => async (handlers, signal) => {
+      const channels = await server.host.channels('k', clientSession);
+      return openKernelSocket({ ...channels, maxMessageBytes, closeTimeoutMs: 200 }, handlers, signal);
+    },
+    { replyMs: 50, idleMs: 50, probeIntervalMs: 20, readyIntervalMs: 20, readyTimeoutMs: 1_000, ...timings },
+  );
+  return connection;
+}
+
+async function ready(timings: Partial<ConnectionTimings> = {}): Promise<KernelConnection> {
+  await connect(timings).ready(signal);
+  return connection;
+}
+
+const ignore = { onIopub: () => undefined };
+
+beforeEach(async () => {
+  server = await startFakeKernelServer();
+});
+afterEach(async () => {
+  await connection.close();
+  await server[Symbol.asyncDispose]();
+});
+
+describe('ready', () => {
+  test('learns the language and acknowledges every message at once, with a pong', async () => {
+    await ready();
+    expect(connection.languageInfo).toEqual({ name: 'fake', version: '1' });
+    await vi.waitFor(() => expect(server.counts.pongs).toBe(2));
+  });
+
+  test('asks again until reply and idle have both come', async () => {
+    let asked = 0;
+    server.onKernelInfo = (kernel, request) => {
+      asked++;
+      kernel.send('shell', 'kernel_info_reply', { status: 'ok' }, request);
+      if (asked === 3) kernel.send('iopub', 'status', { execution_state: 'idle' }, request);
+    };
+    await ready();
+    expect(asked).toBe(3);
+  });
+
+  test('ends with a KernelTimeoutError when the kernel says nothing', async () => {
+    server.onKernelInfo = () => undefined;
+    await expect(connect({ readyTimeoutMs: 60 }).ready(signal)).rejects.toThrow(KernelTimeoutError);
+  });
+
+  test('ends with the reason of the signal', async () => {
+    server.onKernelInfo = () => undefined;
+    await expect(connect().ready(AbortSignal.abort(new Error('enough')))).rejects.toThrow('enough');
+    await expect(connect().ready(AbortSignal.timeout(30))).rejects.toThrow('timeout');
+  });
+
+  test('tells a refused handshake and a missing subprotocol apart', async () => {
+    server.refuseWith = 403;
+    const refused = connect().ready(signal);
+    await expect(refused).rejects.toMatchObject({ code: 'kernel_unreachable', statusCode: 403 });
+    server.refuseWith = undefined;
+    server.subprotocol = undefined;
+    const none = connect().ready(signal);
+    await expect(none).rejects.toThrow(KernelUnreachableError);
+    await expect(none).rejects.toThrow('Server sent no subprotocol');
+  });
+});
+
+describe('execute', () => {
+  test('hands iopub messages on in order and asks for no stdin', async () => {
+    server.onExecute = (kernel, request) => {
+      kernel.send('iopub', 'stream', { name: 'stdout', text: 'a' }, request);
+      kernel.send('iopub', 'stream', { name: 'stdout', text: 'b' }, request);
+      finish(kernel, request);
+    };
+    await ready();
+    const seen: KernelMessage[] = [];
+    const result = await connection.execute('print()', { onIopub: (message) => void seen.push(message) });
+    expect(result).toMatchObject({ reply: { status: 'ok', execution_count: 1 } });
+    expect(seen.map(({ content }) => content['text'] ?? content['execution_state'])).toEqual([
+      'a',
+      'b',
+      'idle',
+    ]);
+    expect(server.received[0]?.content).toMatchObject({
+      code: 'print()',
+      allow_stdin: false,
+      store_history: true,
+    });
+  });
+
+  test.each(['reply first', 'idle first'])('is done at reply and idle: %s', async (order) => {
+    server.onExecute = (kernel, request) => {
+      const reply = () =>
+        kernel.send('shell', 'execute_reply', { status: 'ok', execution_count: 4 }, request);
+      const idle = () => kernel.send('iopub', 'status', { execution_state: 'idle' }, request);
+      if (order === 'reply first') reply();
+      else idle();
+      setTimeout(order === 'reply first' ? idle : reply, 20);
+    };
+    await ready();
+    const result = await connection.execute('', ignore);
+    expect(result).toMatchObject({ reply: { status: 'ok', execution_count: 4 } });
+    expect(result.missing).toBeUndefined();
+  });
+
+  test('a lost reply is told from the outputs, and the socket renewed before the next cell', async () => {
+    server.onExecute = (kernel, request) => {
+      kernel.send('iopub', 'execute_input', { code: '', execution_count: 7 }, request);
+      kernel.send('iopub', 'error', { ename: 'E', evalue: 'v', traceback: ['t'] }, request);
+      kernel.send('iopub', 'status', { execution_state: 'idle' }, request);
+    };
+    await ready();
+    expect(await connection.execute('', ignore)).toEqual({
+      reply: { status: 'error', execution_count: 7, ename: 'E', evalue: 'v', traceback: ['t'] },
+      missing: 'reply',
+    });
+    server.onExecute = finish;
+    expect(await connection.execute('', ignore)).not.toHaveProperty('missing');
+    expect(server.counts.opened).toBe(2);
+  });
+
+  test('a lost idle is reported, after a grace that each output extends', async () => {
+    server.onExecute = (kernel, request) => {
+      kernel.send('shell', 'execute_reply', { status: 'ok' }, request);
+      for (const ms of [30, 60, 90]) {
+        setTimeout(() => kernel.send('iopub', 'stream', { name: 'stdout', text: 'x' }, request), ms);
+      }
+    };
+    await ready();
+    const onIopub = vi.fn<(message: KernelMessage) => void>();
+    expect(await connection.execute('', { onIopub })).toMatchObject({ missing: 'idle' });
+    expect(onIopub).toHaveBeenCalledTimes(3);
+  });
+
+  test('outputs that come after the end still reach their cell', async () => {
+    server.onExecute = (kernel, request) => {
+      finish(kernel, request);
+      if (request.content['code'] !== 'first') return;
+      setTimeout(() => kernel.send('iopub', 'stream', { name: 'stdout', text: 'late' }, request), 20);
+    };
+    await ready();
+    const first = vi.fn<(message: KernelMessage) => void>();
+    const second = vi.fn<(message: KernelMessage) => void>();
+    await connection.execute('first', { onIopub: first });
+    await connection.execute('second', { onIopub: second });
+    await vi.waitFor(() => expect(first.mock.lastCall?.[0].content).toMatchObject({ text: 'late' }));
+    expect(second).toHaveBeenCalledTimes(1);
+  });
+
+  test('comm messages without a known parent go to the latest cell', async () => {
+    server.onExecute = (kernel, request) => {
+      kernel.send('iopub', 'comm_msg', { comm_id: 'c', data: {} });
+      kernel.send('iopub', 'stream', { name: 'stdout', text: 'nobody’s' });
+      finish(kernel, request);
+    };
+    await ready();
+    const seen: string[] = [];
+    await connection.execute('', { onIopub: ({ header }) => void seen.push(header.msg_type) });
+    expect(seen).toEqual(['comm_msg', 'status']);
+  });
+
+  test('a cell above 10 MiB is refused before it is sent, and the connection lives on', async () => {
+    await ready();
+    const huge = connection.execute('#'.repeat(11 * 2 ** 20), ignore);
+    await expect(huge).rejects.toThrow(CellTooLargeError);
+    await expect(huge).rejects.toThrow('11.0 MiB, the limit is 10.0 MiB');
+    expect(await connection.execute('', ignore)).toMatchObject({ reply: { status: 'ok' } });
+  });
+
+  test('a malformed frame is passed over', async () => {
+    server.onExecute = (kernel, request) => {
+      kernel.socket.send(Buffer.from('nonsense'));
+      finish(kernel, request);
+    };
+    await ready();
+    expect(await connection.execute('', ignore)).toMatchObject({ reply: { status: 'ok' } });
+  });
+
+  test('the signal gives the waiting up; a fault in a handler is the caller’s', async () => {
+    server.onExecute = () => undefined;
+    await ready();
+    const reason = new Error('enough');
+    const abort = new AbortController();
+    setTimeout(() => abort.abort(reason), 20);
+    await expect(connection.execute('', { ...ignore, signal: abort.signal })).rejects.toBe(reason);
+    server.onExecute = finish;
+    const fault = () => {
+      throw reason;
+    };
+    await expect(connection.execute('', { onIopub: fault })).rejects.toBe(reason);
+  });
+});
+
+describe('the end of a kernel or socket', () => {
+  test('a kernel that restarts in silence is noticed by its new session on the control channel', async () => {
+    server.onExecute = (kernel) => kernel.restart();
+    await ready();
+    const execution = connection.execute('os._exit(1)', ignore);
+    await expect(execution).rejects.toThrow(KernelDiedError);
+    await expect(connection.execute('', ignore)).rejects.toThrow(KernelDiedError);
+  });
+
+  test.each(['restarting', 'dead'])('the server’s status %s is enough', async (state) => {
+    server.onExecute = (kernel) => kernel.send('iopub', 'status', { execution_state: state });
+    await ready({ probeIntervalMs: 60_000 });
+    await expect(connection.execute('', ignore)).rejects.toThrow(KernelDiedError);
+  });
+
+  test('a long cell of a kernel that lives is left alone', async () => {
+    server.onExecute = (kernel, request) => void setTimeout(() => finish(kernel, request), 150);
+    await ready();
+    expect(await connection.execute('', ignore)).toMatchObject({ reply: { status: 'ok' } });
+  });
+
+  test('a cut socket rejects what is pending', async () => {
+    server.onExecute = (kernel) => kernel.socket.terminate();
+    await ready();
+    await expect(connection.execute('', ignore)).rejects.toMatchObject({
+      code: 'socket_closed',
+      closeCode: 1006,
+    });
+    await expect(connection.ready(signal)).rejects.toThrow(SocketClosedError);
+  });
+
+  test('a message above the limit closes the socket, saying so', async () => {
+    server.onExecute = (kernel, request) =>
+      kernel.send('iopub', 'stream', { name: 'stdout', text: 'x'.repeat(2 ** 21) }, request);
+    await ready();
+    await expect(connection.execute('', ignore)).rejects.toThrow('Max payload size exceeded');
+  });
+
+  test('close ends what is pending', async () => {
+    server.onExecute = () => undefined;
+    await ready();
+    const execution = connection.execute('', ignore);
+    const rejected = execution.catch((error: unknown) => error);
+    await connection.close();
+    expect(await rejected).toBeInstanceOf(SocketClosedError);
+  });
+});

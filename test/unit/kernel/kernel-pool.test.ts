@@ -1,0 +1,114 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { PoolClosedError, UnknownKernelError } from '../../../workers/executor/kernel/kernel-error.ts';
+import { KernelPool, type KernelPoolOptions } from '../../../workers/executor/kernel/kernel-pool.ts';
+import { startFakeKernelServer, type FakeKernelServer } from '../../support/fake-kernel-server.ts';
+
+const signal = new AbortController().signal;
+let server: FakeKernelServer;
+let pool: KernelPool;
+
+function makePool(options: Partial<KernelPoolOptions> = {}): KernelPool {
+  pool = new KernelPool({
+    host: server.host,
+    sessionPathPrefix: 'noteburst-7-',
+    size: 1,
+    maxKernels: 3,
+    refillDelayMs: 5,
+    aliveTimeoutMs: 100,
+    timings: { readyIntervalMs: 20 },
+    limits: { closeTimeoutMs: 100 },
+    ...options,
+  });
+  return pool;
+}
+
+beforeEach(async () => {
+  server = await startFakeKernelServer();
+});
+afterEach(async () => {
+  await pool.close();
+  if (server.sessions.size > 0) throw new Error('the pool left sessions behind');
+  await server[Symbol.asyncDispose]();
+});
+
+describe('KernelPool', () => {
+  test('hands a warm kernel out, refills behind it, and deletes it after its use', async () => {
+    await makePool().warm('fake', signal);
+    expect(pool.counts).toEqual({ idle: 1, leased: 0, starting: 0 });
+    const kernel = await pool.acquire('fake', signal);
+    expect(kernel.languageInfo).toMatchObject({ name: 'fake' });
+    expect(server.sessions.get(kernel.sessionId)).toMatch(/^noteburst-7-/);
+    await vi.waitFor(() => expect(pool.counts).toEqual({ idle: 1, leased: 1, starting: 0 }));
+    await pool.release(kernel);
+    expect(server.sessions.has(kernel.sessionId)).toBe(false);
+    expect(pool.counts).toEqual({ idle: 1, leased: 0, starting: 0 });
+  });
+
+  test('an unknown kernel is refused at once with the list of those there are; known ones are not asked for again', async () => {
+    const unknown = makePool().acquire('lsst', signal);
+    await expect(unknown).rejects.toThrow(UnknownKernelError);
+    await expect(unknown).rejects.toThrow('no kernel named "lsst". Available kernels: fake, other');
+    await pool.acquire('fake', signal);
+    await pool.acquire('other', signal);
+    expect(server.counts.specs).toBe(1);
+  });
+
+  test('a warm kernel that died meanwhile is replaced', async () => {
+    await makePool().warm('fake', signal);
+    const [culled] = server.sessions.keys();
+    for (const socket of server.sockets) socket.terminate();
+    const kernel = await pool.acquire('fake', signal);
+    expect(kernel.sessionId).not.toBe(culled);
+  });
+
+  test('a culled kernel whose socket stayed open is replaced', async () => {
+    await makePool().warm('fake', signal);
+    const answer = server.onKernelInfo;
+    const [dead] = server.sockets;
+    server.onKernelInfo = (kernel, request) => kernel.socket !== dead && answer(kernel, request);
+    const kernel = await pool.acquire('fake', signal);
+    expect(await kernel.isAlive(100, signal)).toBe(true);
+  });
+
+  test('never more than maxKernels: the next waits for a release', async () => {
+    makePool({ maxKernels: 1 });
+    const first = await pool.acquire('fake', signal);
+    const second = pool.acquire('fake', signal);
+    await new Promise((done) => setTimeout(done, 50));
+    expect(server.sessions.size).toBe(1);
+    await pool.release(first);
+    expect((await second).sessionId).not.toBe(first.sessionId);
+  });
+
+  test('a warm kernel of another name gives way', async () => {
+    await makePool({ maxKernels: 1 }).warm('other', signal);
+    expect((await pool.acquire('fake', signal)).kernelName).toBe('fake');
+    expect(server.sessions.size).toBe(1);
+  });
+
+  test('a waiter that gives up leaves nothing behind', async () => {
+    makePool({ maxKernels: 1 });
+    const kernel = await pool.acquire('fake', signal);
+    await expect(pool.acquire('fake', AbortSignal.timeout(20))).rejects.toThrow('timeout');
+    await pool.release(kernel);
+    expect(pool.counts).toEqual({ idle: 0, leased: 0, starting: 0 });
+  });
+
+  test('a kernel that cannot be started fails its acquire and leaves no session', async () => {
+    server.refuseWith = 403;
+    await expect(makePool().acquire('fake', signal)).rejects.toMatchObject({ statusCode: 403 });
+    expect(server.sessions.size).toBe(0);
+  });
+
+  test('close ends kernels in use, being started and waited for', async () => {
+    makePool({ maxKernels: 2 });
+    await pool.acquire('fake', signal);
+    server.onKernelInfo = () => undefined;
+    const starting = pool.acquire('fake', signal).catch((error: unknown) => error);
+    await vi.waitFor(() => expect(server.sessions.size).toBe(2));
+    await pool.close();
+    expect(await starting).toBeInstanceOf(PoolClosedError);
+    expect(server.sessions.size).toBe(0);
+    await expect(pool.acquire('fake', signal)).rejects.toThrow(PoolClosedError);
+  });
+});

@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import type { ExecuteReply, KernelMessage } from './messages.ts';
+
+export interface ExecuteResult {
+  reply: ExecuteReply;
+  /** When the kernel sent the reply, ISO 8601 by its clock; absent when the reply was lost. */
+  repliedAt?: string;
+  /**
+   * What did not come in time: `reply` is then put together from the outputs; without `idle`, outputs may be missing.
+   */
+  missing?: 'reply' | 'idle';
+}
+
+/** "Execute", reply content. Kernels in the field leave out what they have not: only the status must be there. */
+const replySchema = z.object({
+  status: z.enum(['ok', 'error', 'aborted', 'abort']),
+  execution_count: z.number().int().nullish(),
+  ename: z.string().nullish(),
+  evalue: z.string().nullish(),
+  traceback: z.array(z.string()).nullish(),
+});
+
+/** Reads an execute_reply; one that makes no sense is an error of the cell. */
+export function readExecuteReply(message: KernelMessage, idle: boolean): ExecuteResult {
+  const result: ExecuteResult = { reply: parseReply(message.content) };
+  if (typeof message.header.date === 'string') result.repliedAt = message.header.date;
+  if (!idle) result.missing = 'idle';
+  return result;
+}
+
+/** The reply a request must have had, told from its `error` and `execute_input` messages on iopub. */
+export function replyFromOutputs(outputs: readonly KernelMessage[]): ExecuteResult {
+  const content: Record<string, unknown> = { status: 'ok' };
+  for (const { header, content: said } of outputs) {
+    if (header.msg_type === 'error') Object.assign(content, said, { status: 'error' });
+    if ('execution_count' in said) content['execution_count'] = said['execution_count'];
+  }
+  return { reply: parseReply(content), missing: 'reply' };
+}
+
+function parseReply(content: unknown): ExecuteReply {
+  const parsed = replySchema.safeParse(content);
+  if (!parsed.success) {
+    return {
+      status: 'error',
+      ename: 'InvalidReply',
+      evalue: 'The kernel sent an invalid reply',
+      traceback: [],
+    };
+  }
+  const { status, execution_count: count, ename, evalue, traceback } = parsed.data;
+  const reply: ExecuteReply = { status: status === 'abort' ? 'aborted' : status };
+  if (typeof count === 'number') reply.execution_count = count;
+  if (typeof ename === 'string') reply.ename = ename;
+  if (typeof evalue === 'string') reply.evalue = evalue;
+  if (Array.isArray(traceback)) reply.traceback = traceback;
+  return reply;
+}

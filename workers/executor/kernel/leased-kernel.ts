@@ -1,0 +1,107 @@
+import type { ExecuteResult } from './execute-result.ts';
+import { KernelConnection, type ConnectionTimings, type ExecuteOptions } from './kernel-connection.ts';
+import type { KernelHost } from './kernel-host.ts';
+import { openKernelSocket, type KernelSocketOptions } from './kernel-socket.ts';
+import type { CommMessage, JsonObject } from './messages.ts';
+
+/** What running a notebook needs of a kernel; `LeasedKernel` is the real one, tests script their own. */
+export interface NotebookKernel {
+  /** `language_info` as the kernel describes itself, for the notebook's metadata. */
+  readonly languageInfo: JsonObject;
+  /** Runs code; see `KernelConnection.execute`. */
+  execute(code: string, options: ExecuteOptions): Promise<ExecuteResult>;
+  /** Sends a comm_msg; not waited for. */
+  sendComm(comm: CommMessage): void;
+  /** Interrupts what runs (KeyboardInterrupt in Python). */
+  interrupt(signal: AbortSignal): Promise<void>;
+}
+
+export type SocketLimits = Pick<
+  KernelSocketOptions,
+  'maxMessageBytes' | 'handshakeTimeoutMs' | 'closeTimeoutMs'
+>;
+
+/** A started kernel of a lab with its connection: used by one notebook, then deleted. */
+export class LeasedKernel implements NotebookKernel {
+  readonly kernelName: string;
+  readonly kernelId: string;
+  /** The Jupyter session that holds the kernel; deleting it ends the kernel. */
+  readonly sessionId: string;
+  readonly #host: KernelHost;
+  readonly #connection: KernelConnection;
+
+  private constructor(
+    host: KernelHost,
+    names: { kernelName: string; kernelId: string; sessionId: string },
+    connection: KernelConnection,
+  ) {
+    this.kernelName = names.kernelName;
+    this.kernelId = names.kernelId;
+    this.sessionId = names.sessionId;
+    this.#host = host;
+    this.#connection = connection;
+  }
+
+  /**
+   * Starts a kernel in a session of its own and waits until it is ready; leaves nothing behind when that fails.
+   *
+   * @param path the session's path, unique to it
+   */
+  static async start(
+    host: KernelHost,
+    kernelName: string,
+    path: string,
+    options: { timings?: Partial<ConnectionTimings>; limits?: SocketLimits },
+    signal: AbortSignal,
+  ): Promise<LeasedKernel> {
+    const session = await host.startSession(kernelName, path, signal);
+    const connection = new KernelConnection(
+      (clientSession) => async (handlers, signal) => {
+        const channels = await host.channels(session.kernelId, clientSession);
+        return openKernelSocket({ ...options.limits, ...channels }, handlers, signal);
+      },
+      options.timings,
+    );
+    const kernel = new LeasedKernel(host, { kernelName, ...session }, connection);
+    try {
+      await connection.ready(signal);
+      return kernel;
+    } catch (error) {
+      await kernel.delete(AbortSignal.timeout(5_000)).catch(() => undefined); // the first error is the one to tell
+      throw error;
+    }
+  }
+
+  get languageInfo(): JsonObject {
+    return this.#connection.languageInfo;
+  }
+
+  execute(code: string, options: ExecuteOptions): Promise<ExecuteResult> {
+    return this.#connection.execute(code, options);
+  }
+
+  sendComm(comm: CommMessage): void {
+    this.#connection.sendComm(comm);
+  }
+
+  interrupt(signal: AbortSignal): Promise<void> {
+    return this.#host.interruptKernel(this.kernelId, signal);
+  }
+
+  /** Whether an idle kernel still answers: labs cull idle ones, jupyter-server-documents with the socket left open. */
+  async isAlive(timeoutMs: number, signal: AbortSignal): Promise<boolean> {
+    try {
+      await this.#connection.ready(signal, timeoutMs);
+      return true;
+    } catch {
+      signal.throwIfAborted();
+      return false;
+    }
+  }
+
+  /** Closes the socket and deletes the session, which ends the kernel. */
+  async delete(signal: AbortSignal): Promise<void> {
+    await this.#connection.close();
+    await this.#host.deleteSession(this.sessionId, signal);
+  }
+}

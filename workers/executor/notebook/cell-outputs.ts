@@ -1,0 +1,159 @@
+import type { Output } from '../../../lib/contract/nbformat.ts';
+import type { CommMessage, JsonObject, KernelMessage } from '../kernel/messages.ts';
+import { OutputArea } from './output-area.ts';
+import { displayId, mimeBundle, outputFromMessage } from './output-from-message.ts';
+import { WidgetState } from './widget-state.ts';
+
+/** What one cell's iopub messages came to. */
+export interface CellRecord {
+  /** nbformat outputs; read it anew each time: clear_output replaces the list. */
+  readonly outputs: Output[];
+  /** As the kernel counts, from execute_input or execute_result; null before. */
+  executionCount: number | null;
+  /** Names and times (ISO 8601, the kernel's clock) as nbclient writes them into `metadata.execution`. */
+  readonly timing: Record<string, string>;
+  /** An `error` message came, wherever it was shown. */
+  raised: boolean;
+  /** The lab said that it dropped messages of this cell, so an `error` may be among them. */
+  dropped: boolean;
+}
+
+class CellState implements CellRecord {
+  readonly area: OutputArea;
+  executionCount: number | null = null;
+  readonly timing: Record<string, string> = {};
+  raised = false;
+  dropped = false;
+
+  constructor(onClear: () => void) {
+    this.area = new OutputArea([], onClear);
+  }
+
+  get outputs(): Output[] {
+    return this.area.outputs;
+  }
+}
+
+type Displayed = Extract<Output, { data: unknown }>;
+
+/**
+ * Reduces iopub messages to the outputs of a notebook's cells. Knows no sockets and no time; the whole notebook is one
+ * state, because `update_display_data` changes outputs of earlier cells and widgets live across cells.
+ *
+ * Constant work for each message, however many came before.
+ */
+export class NotebookOutputs {
+  readonly #cells = new Map<number, CellState>();
+  /** display_id → outputs shown under it, each with its cell, in all cells ("Update display data"). */
+  readonly #displayed = new Map<string, Map<Displayed, number>>();
+  /** The reverse: ids shown in a cell, to be forgotten when it is cleared. */
+  readonly #shownIn = new Map<number, Set<string>>();
+  readonly #widgets = new WidgetState();
+  readonly #warnings = new Set<string>();
+
+  /** The record of a cell, empty before its first message. */
+  cell(index: number): CellRecord {
+    return this.#cell(index);
+  }
+
+  /** What the reader should know besides the outputs, each once. */
+  get warnings(): string[] {
+    return [...this.#warnings];
+  }
+
+  /** Takes in one iopub message whose parent is (the execute_request of) this cell. */
+  apply(index: number, message: KernelMessage): void {
+    const cell = this.#cell(index);
+    const { content, header } = message;
+    const type = header.msg_type;
+    const count = content['execution_count'];
+    if (Number.isInteger(count)) cell.executionCount = count as number;
+    const id = displayId(message);
+    if (id !== undefined) this.#update(id, message);
+    switch (type) {
+      case 'status':
+        noteTime(cell, `iopub.status.${String(content['execution_state'])}`, header.date);
+        return;
+      case 'execute_input':
+        noteTime(cell, 'iopub.execute_input', header.date);
+        return;
+      case 'update_display_data':
+        return;
+      case 'clear_output': {
+        const wait = content['wait'] === true;
+        if (!this.#widgets.captureClear(message.parent_header.msg_id, wait)) cell.area.clear(wait);
+        return;
+      }
+      case 'comm_open':
+      case 'comm_msg':
+      case 'comm_close':
+        this.#widgets.onComm(message);
+        return;
+      default:
+        this.#show(index, cell, message, id);
+    }
+  }
+
+  /** Comm messages the kernel has to be told; call it when a cell is done. */
+  takeComms(): CommMessage[] {
+    return this.#widgets.takeComms();
+  }
+
+  /** `metadata.widgets`, or undefined where there are no widgets. */
+  widgetsMetadata(): JsonObject | undefined {
+    return this.#widgets.toMetadata();
+  }
+
+  #show(index: number, cell: CellState, message: KernelMessage, id: string | undefined): void {
+    const output = outputFromMessage(message);
+    if (output === undefined) return;
+    if (output.output_type === 'error') cell.raised = true;
+    if (output.output_type === 'stream') this.#noteRateLimit(cell, output.text as string);
+    if (this.#widgets.capture(message.parent_header.msg_id, output)) return;
+    cell.area.append(output);
+    if (id === undefined || !('data' in output)) return;
+    const shown = this.#displayed.get(id) ?? new Map<Displayed, number>();
+    this.#displayed.set(id, shown.set(output, index));
+    this.#shownIn.set(index, (this.#shownIn.get(index) ?? new Set()).add(id));
+  }
+
+  /** Any message with a known display_id replaces what is shown under it, a further display_data too. */
+  #update(id: string, message: KernelMessage): void {
+    const shown = this.#displayed.get(id);
+    if (shown === undefined) return;
+    const { data, metadata } = mimeBundle(message.content);
+    for (const output of shown.keys()) Object.assign(output, { data, metadata });
+  }
+
+  /** jupyter_server drops what exceeds its rate limits, an `error` included, and leaves this notice instead. */
+  #noteRateLimit(cell: CellState, text: string): void {
+    const notice = text.length < 4_000 ? /^\s*(IOPub (?:data|message) rate exceeded)/.exec(text) : null;
+    if (notice === null) return;
+    cell.dropped = true;
+    this.#warnings.add(`${notice[1]}: the lab dropped some of the notebook's output`);
+  }
+
+  #cell(index: number): CellState {
+    let cell = this.#cells.get(index);
+    if (cell === undefined) {
+      cell = new CellState(() => this.#forgetDisplayed(index));
+      this.#cells.set(index, cell);
+    }
+    return cell;
+  }
+
+  #forgetDisplayed(index: number): void {
+    for (const id of this.#shownIn.get(index) ?? []) {
+      const shown = this.#displayed.get(id);
+      for (const [output, cell] of shown ?? []) if (cell === index) shown?.delete(output);
+    }
+    this.#shownIn.delete(index);
+  }
+}
+
+/** nbclient notes these four and no others. The first busy and the last idle count; a late thread's have none. */
+function noteTime(cell: CellState, name: string, date: unknown): void {
+  const known =
+    name === 'iopub.status.busy' || name === 'iopub.status.idle' || name === 'iopub.execute_input';
+  if (known && typeof date === 'string') cell.timing[name] = date;
+}
