@@ -6,6 +6,8 @@ const project = (name: string, extra: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], ...extra },
 });
 
+const onRedis = { globalSetup: 'test/support/global-redis.ts', testTimeout: 20_000 };
+
 // Labs and kernels share two cores: files one after the other, or their waits would be each other's.
 const onPlatform = {
   globalSetup: 'test/support/global-platform.ts',
@@ -18,6 +20,6 @@ export default defineConfig({
   test: {
     retry: 0,
     passWithNoTests: false,
-    projects: [project('unit'), project('lab', onPlatform), project('e2e', onPlatform)],
+    projects: [project('unit'), project('redis', onRedis), project('lab', onPlatform), project('e2e', onPlatform)],
   },
 });

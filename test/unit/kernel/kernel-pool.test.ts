@@ -100,6 +100,14 @@ describe('KernelPool', () => {
     expect(server.sessions.size).toBe(0);
   });
 
+  test('a deletion the lab refuses, as it does while it restarts a dead kernel, is tried again', async () => {
+    const kernel = await makePool().acquire('fake', signal);
+    const refusing = vi.spyOn(server.host, 'deleteSession').mockRejectedValueOnce(new Error('HTTP 500'));
+    await pool.release(kernel);
+    expect(refusing).toHaveBeenCalledTimes(2);
+    expect(server.sessions.has(kernel.sessionId)).toBe(false);
+  });
+
   test('close ends kernels in use, being started and waited for', async () => {
     makePool({ maxKernels: 2 });
     await pool.acquire('fake', signal);

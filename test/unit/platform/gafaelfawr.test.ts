@@ -3,6 +3,14 @@ import { request } from 'undici';
 import { startOrigin, type Origin } from '../../../platform/origin/origin.ts';
 import { serialize, TokenStore } from '../../../platform/origin/token-store.ts';
 
+const bot = (extra: object = {}) => ({
+  username: 'bot-noteburst01',
+  token_type: 'service',
+  scopes: ['exec:notebook'],
+  expires: Math.floor(Date.now() / 1000) + 3600,
+  ...extra,
+});
+
 describe("Gafaelfawr's API", () => {
   const store = new TokenStore();
   const admin = serialize(
@@ -33,13 +41,6 @@ describe("Gafaelfawr's API", () => {
       body: text ? (JSON.parse(text) as unknown) : undefined,
     };
   };
-  const bot = (extra: object = {}) => ({
-    username: 'bot-noteburst01',
-    token_type: 'service',
-    scopes: ['exec:notebook'],
-    expires: Math.floor(Date.now() / 1000) + 3600,
-    ...extra,
-  });
 
   it('creates, shows, lists and deletes the token of a bot', async () => {
     const created = await call(admin, 'tokens', 'POST', bot({ uid: 9000, gid: 9001 }));

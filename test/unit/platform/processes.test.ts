@@ -93,19 +93,19 @@ describe('a command', () => {
   });
 });
 
-describe('what a killed platform leaves', () => {
-  const sleeper = async (env: NodeJS.ProcessEnv) => {
-    const code = "console.log('up'); setInterval(() => {}, 1e6)";
-    const child = spawn(process.execPath, ['-e', code], {
-      env,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'ignore'],
-    });
-    await once(child.stdout, 'data');
-    const exited = once(child, 'exit');
-    return { pid: child.pid ?? 0, exited, kill: () => child.kill('SIGKILL') };
-  };
+const sleeper = async (env: NodeJS.ProcessEnv) => {
+  const code = "console.log('up'); setInterval(() => {}, 1e6)";
+  const child = spawn(process.execPath, ['-e', code], {
+    env,
+    detached: true,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  await once(child.stdout, 'data');
+  const exited = once(child, 'exit');
+  return { pid: child.pid ?? 0, exited, kill: () => child.kill('SIGKILL') };
+};
 
+describe('what a killed platform leaves', () => {
   it('is ended by the next one: the recorded processes and those of the same run', async () => {
     const record = new ProcessRecord(join(dir, 'processes.json'), `test-${process.pid}-${Date.now()}`);
     const recorded = await sleeper({});

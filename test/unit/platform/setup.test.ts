@@ -5,13 +5,13 @@ import { parseVersion } from '../../../platform/setup/redis-server.ts';
 import { StepList } from '../../../platform/setup/steps.ts';
 import { baseEnv } from '../../../platform/services/base-env.ts';
 
-describe('the list of steps', () => {
-  const list = (isTTY = false, plainEveryMs?: number) => {
-    const lines: string[] = [];
-    const output = { isTTY, write: (text: string) => void lines.push(text) };
-    return { lines, steps: new StepList({ output, ...(plainEveryMs !== undefined && { plainEveryMs }) }) };
-  };
+const list = (isTTY = false, plainEveryMs?: number) => {
+  const lines: string[] = [];
+  const output = { isTTY, write: (text: string) => void lines.push(text) };
+  return { lines, steps: new StepList({ output, ...(plainEveryMs !== undefined && { plainEveryMs }) }) };
+};
 
+describe('the list of steps', () => {
   it('prints a line for each step when it ends', async () => {
     const { lines, steps } = list();
     await steps.run('One', async () => {});

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
-import { parseOptions, UsageError } from '../../../platform/start/options.ts';
+import { parseOptions, type UsageError } from '../../../platform/start/options.ts';
 import { CellProgress, problemOf, tracebackIn } from '../../../platform/start/report.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'noteburst-start-'));
@@ -10,6 +10,15 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 const file = (name: string, text: string): string => {
   writeFileSync(join(dir, name), text);
   return join(dir, name);
+};
+
+const usageErrorOf = (argv: string[]): UsageError => {
+  try {
+    parseOptions(argv, false);
+  } catch (error) {
+    return error as UsageError;
+  }
+  throw new Error('it was taken');
 };
 
 describe('the command line', () => {
@@ -35,22 +44,15 @@ describe('the command line', () => {
     ['no JSON', [file('a.ipynb', 'x')], /is not JSON/],
     ['no notebook', [file('b.ipynb', '{"worksheets": []}')], /no list of cells/],
   ])('says what is wrong: %s', (_what, argv, message) => {
-    expect(() => parseOptions(argv, false)).toThrow(message);
-    try {
-      parseOptions(argv, false);
-    } catch (error) {
-      expect((error as UsageError).exitCode).toBe(2);
-    }
+    const error = usageErrorOf(argv);
+    expect(error.message).toMatch(message);
+    expect(error.exitCode).toBe(2);
   });
 
   it('helps', () => {
-    try {
-      parseOptions(['--help'], false);
-      expect.unreachable();
-    } catch (error) {
-      expect((error as UsageError).exitCode).toBe(0);
-      expect((error as UsageError).message).toMatch(/Exit codes:/);
-    }
+    const help = usageErrorOf(['--help']);
+    expect(help.exitCode).toBe(0);
+    expect(help.message).toMatch(/Exit codes:/);
   });
 });
 

@@ -14,7 +14,10 @@ export interface KernelHost {
     signal: AbortSignal,
   ): Promise<{ sessionId: string; kernelId: string }>;
 
-  /** DELETE /api/sessions/{id}; ends the kernel too. A session that is gone already is no error. */
+  /**
+   * DELETE /api/sessions/{id}; ends the kernel too. 404 (gone already) is no error; anything else must reject, a 500
+   * above all, as the caller then tries again.
+   */
   deleteSession(sessionId: string, signal: AbortSignal): Promise<void>;
 
   /** POST /api/kernels/{id}/interrupt */

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecuteResult } from './execute-result.ts';
 import { KernelConnection, type ConnectionTimings, type ExecuteOptions } from './kernel-connection.ts';
 import type { KernelHost } from './kernel-host.ts';
@@ -20,6 +21,8 @@ export type SocketLimits = Pick<
   KernelSocketOptions,
   'maxMessageBytes' | 'handshakeTimeoutMs' | 'closeTimeoutMs'
 >;
+
+const DELETE_RETRY_MS = 400;
 
 /** A started kernel of a lab with its connection: used by one notebook, then deleted. */
 export class LeasedKernel implements NotebookKernel {
@@ -99,9 +102,19 @@ export class LeasedKernel implements NotebookKernel {
     }
   }
 
-  /** Closes the socket and deletes the session, which ends the kernel. */
+  /** Closes the socket and deletes the session, which ends the kernel; tries again until the signal fires. */
   async delete(signal: AbortSignal): Promise<void> {
     await this.#connection.close();
-    await this.#host.deleteSession(this.sessionId, signal);
+    for (;;) {
+      try {
+        await this.#host.deleteSession(this.sessionId, signal);
+        return;
+      } catch (error) {
+        // jupyter_server answers 500 while it restarts a dead kernel, and would leave the new one running for ever.
+        await delay(DELETE_RETRY_MS, undefined, { signal }).catch(() => {
+          throw error;
+        });
+      }
+    }
   }
 }

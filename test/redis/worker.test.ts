@@ -1,0 +1,204 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { NbexecOutcome } from '../../lib/contract/nbexec-job.ts';
+import { GiveBackError, JobLockLostError } from '../../workers/executor/worker.ts';
+import { WorkerBench } from '../support/executor.ts';
+import { redisOfFile } from '../support/redis.ts';
+
+const file = await redisOfFile();
+let bench: WorkerBench;
+
+beforeEach(() => {
+  bench = new WorkerBench(file);
+});
+afterEach(() => bench[Symbol.asyncDispose]());
+
+/** Waits until an executor of this file waits for a job to come. */
+const idle = () =>
+  vi.waitUntil(async () => String(await file.redis.client('LIST')).includes('cmd=bzpopmin'), {
+    timeout: 5_000,
+    interval: 5,
+  });
+
+describe('an executor', () => {
+  test('runs as many notebooks at once as it may, and no more', async () => {
+    const ids = await Promise.all(Array.from({ length: 7 }, () => bench.add()));
+    let running = 0;
+    let most = 0;
+    const worker = await bench.worker({
+      concurrency: 3,
+      run: (job) => {
+        most = Math.max(most, ++running);
+        return bench.run(job).finally(() => running--);
+      },
+    });
+    for (let ended = 0; ended < ids.length; ended++) {
+      await bench.runsBegun(Math.min(ended + 3, ids.length));
+      expect(worker.busy).toBeLessThanOrEqual(3);
+      bench.runs[ended]?.end({});
+    }
+    const jobs = await Promise.all(ids.map((id) => bench.ended(id)));
+    expect(jobs.map(({ outcome }) => outcome)).toEqual(ids.map(() => ({})));
+    expect(most).toBe(3);
+    expect(bench.runs.map(({ job }) => job.id)).toEqual(ids);
+  });
+
+  test('takes a job that comes while it waits', async () => {
+    await bench.worker();
+    await idle();
+    const id = await bench.add();
+    const { job } = await bench.runsBegun(1, 1_000);
+    expect(job).toMatchObject({ id, data: { owner: 'alice', kernel_name: 'lsst' }, attemptId: expect.any(String) });
+  });
+
+  test('commits how the notebook ended, and shows its progress before', async () => {
+    await bench.worker();
+    const id = await bench.add();
+    const { job, end } = await bench.runsBegun(1);
+    job.reportProgress({ cells_done: 1, cells_total: 2 });
+    await bench.jobThat(id, ({ progress }) => progress?.cells_done === 1);
+    const outcome: NbexecOutcome = { result_id: job.attemptId, ipynb_error: { name: 'E', message: 'm' } };
+    end(outcome);
+    expect((await bench.ended(id)).outcome).toEqual(outcome);
+    expect(await bench.events('completed')).toBe(1);
+  });
+
+  test('keeps its jobs locked for as long as they run', async () => {
+    await bench.worker({ lockMs: 150 });
+    const id = await bench.add();
+    const { end } = await bench.runsBegun(1);
+    // Long past the first lock, by the lock's own clock.
+    const renewals = new Set<number>();
+    await vi.waitUntil(async () => {
+      renewals.add(Math.ceil((await file.redis.call('PEXPIRETIME', bench.key(`${id}:lock`))) as number));
+      return renewals.size > 6;
+    }, { timeout: 5_000, interval: 5 });
+    expect([...renewals]).not.toContain(-2);
+    end({});
+    await bench.ended(id);
+    expect(bench.runs).toHaveLength(1);
+  });
+});
+
+describe('an executor that is asked to stop', () => {
+  test('gives back a job that it takes in that moment, unspent, and another runs it', async () => {
+    const leaving = await bench.worker();
+    await idle();
+    const drained = leaving.drain(10_000, new GiveBackError('stopping'));
+    const id = await bench.add();
+    await drained;
+    expect(bench.runs).toEqual([]);
+    expect(await bench.queue.find(id)).toMatchObject({ state: 'waiting' });
+    await bench.worker();
+    (await bench.runsBegun(1)).end({});
+    expect((await bench.ended(id)).outcome).toEqual({});
+  });
+
+  test('lets a notebook end that does so within the grace', async () => {
+    const worker = await bench.worker();
+    const id = await bench.add();
+    const { job, end } = await bench.runsBegun(1);
+    const drained = worker.drain(10_000, new GiveBackError('stopping'));
+    end({ result_id: 'r' });
+    await drained;
+    expect(job.signal.aborted).toBe(false);
+    expect(await bench.queue.find(id)).toMatchObject({ state: 'ended', outcome: { result_id: 'r' } });
+    expect(worker.busy).toBe(0);
+  });
+
+  test('interrupts a notebook when the grace is over, and gives its job back', async () => {
+    const trouble: unknown[] = [];
+    const worker = await bench.worker({ onTrouble: async (error) => void trouble.push(error) });
+    const id = await bench.add();
+    const { job } = await bench.runsBegun(1);
+    const reason = new GiveBackError('stopping');
+    await worker.drain(50, reason);
+    expect(job.signal.reason).toBe(reason);
+    expect(await bench.queue.find(id)).toMatchObject({ state: 'waiting' });
+    // The lab is on its way out anyway.
+    expect(trouble).toEqual([]);
+  });
+
+  test('does not commit what a notebook returns after the grace', async () => {
+    const worker = await bench.worker({
+      run: (job) => bench.run(job).catch(() => ({ result_id: 'too late' })),
+    });
+    const id = await bench.add();
+    await bench.runsBegun(1);
+    await worker.drain(0, new GiveBackError('stopping'));
+    expect(await bench.queue.find(id)).toMatchObject({ state: 'waiting' });
+    expect(await bench.events('completed')).toBe(0);
+  });
+});
+
+describe('a job that is no longer held', () => {
+  test("is left alone when its lock is another's", async () => {
+    await bench.worker({ lockMs: 150 });
+    const id = await bench.add();
+    const { job } = await bench.runsBegun(1);
+    await file.redis.set(bench.key(`${id}:lock`), 'another', 'PX', 30_000);
+    await vi.waitUntil(() => job.signal.aborted, { timeout: 2_000, interval: 5 });
+    expect(job.signal.reason).toBeInstanceOf(JobLockLostError);
+    await vi.waitUntil(() => bench.lines.some((line) => line.includes('job left to another executor')));
+    expect(await bench.queue.find(id)).toMatchObject({ state: 'active' });
+    expect(await file.redis.get(bench.key(`${id}:lock`))).toBe('another');
+    expect(await bench.events('completed')).toBe(0);
+  });
+
+  test('is not ended by a run that comes to its end before it hears of it', async () => {
+    // A lock this long is not looked at while the test runs.
+    const worker = await bench.worker({ lockMs: 60_000 });
+    const id = await bench.add();
+    const { end } = await bench.runsBegun(1);
+    await file.redis.set(bench.key(`${id}:lock`), 'another', 'PX', 30_000);
+    end({ result_id: 'stolen' });
+    await vi.waitUntil(() => worker.busy === 0);
+    expect(await bench.queue.find(id)).toMatchObject({ state: 'active' });
+    expect(await file.redis.get(bench.key(`${id}:lock`))).toBe('another');
+    expect(await bench.events('completed')).toBe(0);
+  });
+
+  test('runs again after its lock ran out, and ends once, with what the second run says', async () => {
+    await bench.worker({
+      lockMs: 150,
+      run: (job) => bench.run(job).catch(() => ({ result_id: 'first' })),
+    });
+    const id = await bench.add();
+    const first = await bench.runsBegun(1);
+    await file.redis.del(bench.key(`${id}:lock`));
+    const second = await bench.runsBegun(2);
+    expect(first.job.signal.reason).toBeInstanceOf(JobLockLostError);
+    expect(second.job.attemptId).not.toBe(first.job.attemptId);
+    second.end({ result_id: 'second' });
+    expect((await bench.ended(id)).outcome).toEqual({ result_id: 'second' });
+    expect(await bench.events('completed')).toBe(1);
+  });
+
+  test('is neither ended nor given back once the lease is over', async () => {
+    let held = true;
+    const worker = await bench.worker({
+      assertHeld: () => {
+        if (!held) throw new Error('the lease is over');
+      },
+    });
+    const [ended, failed] = [await bench.add(), await bench.add()];
+    const [first, second] = [await bench.runsBegun(1), await bench.runsBegun(2)];
+    worker.stopFetching();
+    held = false;
+    first.end({ result_id: 'late' });
+    second.fail(new GiveBackError('late, too'));
+    await vi.waitUntil(() => worker.busy === 0);
+    expect(await bench.queue.find(ended)).toMatchObject({ state: 'active' });
+    expect(await bench.queue.find(failed)).toMatchObject({ state: 'active' });
+    expect(await bench.events('completed')).toBe(0);
+  });
+
+  test('is not even fetched once the lease is over', async () => {
+    const id = await bench.add();
+    const assertHeld = vi.fn<() => void>(() => {
+      throw new Error('the lease is over');
+    });
+    await bench.worker({ assertHeld });
+    await vi.waitUntil(() => assertHeld.mock.calls.length > 0);
+    expect(await bench.queue.find(id)).toMatchObject({ state: 'waiting' });
+  });
+});

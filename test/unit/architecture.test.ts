@@ -1,0 +1,106 @@
+import { globSync, readFileSync } from 'node:fs';
+import { join, relative } from 'node:path';
+import { describe, expect, test } from 'vitest';
+
+const ROOT = join(import.meta.dirname, '../..');
+const PRODUCT = ['functions', 'lib', 'workers'];
+
+interface Module {
+  /** Path below the project's folder. */
+  file: string;
+  text: string;
+  /** What it imports: paths below the project's folder, or names of packages. */
+  imports: string[];
+}
+
+function modules(): Module[] {
+  return globSync(`{${PRODUCT.join(',')}}/**/*.ts`, { cwd: ROOT }).map((file) => {
+    const text = readFileSync(join(ROOT, file), 'utf8');
+    const names = [...text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map((match) => match[1] as string);
+    const imports = names.map((name) =>
+      name.startsWith('.') ? relative(ROOT, join(ROOT, file, '..', name)) : packageOf(name),
+    );
+    return { file, text, imports };
+  });
+}
+
+/** `ws/lib/x` is of `ws`, `@scope/name/x` of `@scope/name`. */
+function packageOf(name: string): string {
+  return name.split('/', name.startsWith('@') ? 2 : 1).join('/');
+}
+
+const all = modules();
+
+/** Each import of `files` that is not allowed, as "file → import". */
+function violations(files: string, allowed: (imported: string, file: string) => boolean): string[] {
+  const within = all.filter(({ file }) => file.startsWith(files));
+  expect(within.length, `modules below ${files}`).toBeGreaterThan(0);
+  return within.flatMap(({ file, imports }) =>
+    imports.filter((imported) => !allowed(imported, file)).map((imported) => `${file} → ${imported}`),
+  );
+}
+
+const isBuiltin = (imported: string) => imported.startsWith('node:');
+
+describe('imports go one way', () => {
+  test('lib/contract imports zod only', () => {
+    expect(violations('lib/contract/', (name) => name === 'zod' || name.startsWith('lib/contract/'))).toEqual(
+      [],
+    );
+  });
+
+  test('lib imports neither functions nor workers', () => {
+    expect(violations('lib/', (name) => !/^(functions|workers|platform|test)\//.test(name))).toEqual([]);
+  });
+
+  test('functions import the framework and lib only, and not each other', () => {
+    const own = (name: string, file: string) => name.startsWith(file.split('/').slice(0, 2).join('/'));
+    const allowed = (name: string, file: string) =>
+      name === '@google-cloud/functions-framework' ||
+      name.startsWith('lib/') ||
+      isBuiltin(name) ||
+      own(name, file);
+    expect(violations('functions/', allowed)).toEqual([]);
+  });
+
+  test('what functions use of lib needs neither ws nor undici nor redlock', () => {
+    expect(violations('lib/', (name) => !['ws', 'undici', 'redlock'].includes(name))).toEqual([]);
+  });
+
+  test('only kernel/ knows ws, only lab/ knows undici', () => {
+    const room = 'workers/executor';
+    expect(
+      violations('workers/', (name, file) => name !== 'ws' || file.startsWith(`${room}/kernel/`)),
+    ).toEqual([]);
+    expect(
+      violations('workers/', (name, file) => name !== 'undici' || file.startsWith(`${room}/lab/`)),
+    ).toEqual([]);
+  });
+
+  test('kernel/ and notebook/ know nothing of the lab, kernel/ nothing of notebooks', () => {
+    expect(
+      violations('workers/executor/notebook/', (name) => !name.startsWith('workers/executor/lab/')),
+    ).toEqual([]);
+    const others = /^workers\/executor\/(lab|notebook|identity)\//;
+    expect(violations('workers/executor/kernel/', (name) => !others.test(name))).toEqual([]);
+  });
+
+  test('BullMQ appears in lib/queue and the worker only', () => {
+    const allowed = /^(lib\/queue\/|workers\/executor\/worker\.ts)/;
+    for (const room of PRODUCT) {
+      expect(violations(`${room}/`, (name, file) => name !== 'bullmq' || allowed.test(file))).toEqual([]);
+    }
+  });
+
+  test('the product imports nothing of the platform or the tests', () => {
+    for (const room of PRODUCT) {
+      expect(violations(`${room}/`, (name) => !/^(platform|test|bench)\//.test(name))).toEqual([]);
+    }
+  });
+
+  test('the environment is read where a process begins, nowhere else', () => {
+    const roots = ['workers/executor/main.ts', 'lib/http/run-function.ts'];
+    const readers = all.filter(({ text }) => text.includes('process.env')).map(({ file }) => file);
+    expect(readers.toSorted()).toEqual(roots.toSorted());
+  });
+});
