@@ -20,6 +20,11 @@ export default defineConfig({
   test: {
     retry: 0,
     passWithNoTests: false,
-    projects: [project('unit'), project('redis', onRedis), project('lab', onPlatform), project('e2e', onPlatform)],
+    projects: [
+      project('unit'),
+      project('redis', onRedis),
+      project('lab', onPlatform),
+      project('e2e', onPlatform),
+    ],
   },
 });

@@ -76,9 +76,9 @@ export const commonEnv = {
   NOTEBURST_RESULT_RETENTION_SECONDS: positiveSeconds
     .default(86_400)
     .describe('How long an ended job and its notebooks can be read.'),
-  NOTEBURST_WORKER_JOB_TIMEOUT: positiveSeconds
-    .default(3_600)
-    .describe('The longest run that may be asked for, in seconds.'),
+  NOTEBURST_START_WITHIN_SECONDS: positiveSeconds
+    .default(86_400)
+    .describe('How long a job may wait for an executor before it ends as expired.'),
   NOTEBURST_GAFAELFAWR_URL: httpUrl
     .optional()
     .describe("Gafaelfawr's v1 API; found by discovery when absent."),

@@ -11,9 +11,9 @@ export const functionEnv = z
       .default('/noteburst')
       .describe('Where the ingress serves the API.'),
     NOTEBURST_ENVIRONMENT_URL: httpUrl.describe('The base URL of the science platform, as callers see it.'),
-    NOTEBURST_START_WITHIN_SECONDS: positiveSeconds
-      .default(86_400)
-      .describe('How long a job may wait for an executor before it ends as expired.'),
+    NOTEBURST_WORKER_JOB_TIMEOUT: positiveSeconds
+      .default(3_600)
+      .describe('The longest run that may be asked for, in seconds.'),
   })
   .refine((env) => env.NOTEBURST_GAFAELFAWR_URL !== undefined || env.REPERTOIRE_BASE_URL !== undefined, {
     path: ['NOTEBURST_GAFAELFAWR_URL'],

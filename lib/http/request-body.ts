@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http';
 import { createGunzip, createInflate } from 'node:zlib';
-import { pipeline } from 'node:stream/promises';
 import { HttpError } from './http-error.ts';
 
 /** As much as Knative's and the cloud's front layers let through. */
@@ -28,18 +27,16 @@ export async function readBody(
   }
   if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw tooLarge(limitBytes);
   const chunks: Buffer[] = [];
-  const collect = async (source: AsyncIterable<Buffer>) => {
-    let bytes = 0;
-    for await (const chunk of source) {
+  let bytes = 0;
+  try {
+    for await (const chunk of inflated(request, encoding)) {
       bytes += chunk.length;
       if (bytes > limitBytes) throw tooLarge(limitBytes);
       chunks.push(chunk);
     }
-  };
-  try {
-    if (encoding === 'identity') await pipeline(request, collect);
-    else await pipeline(request, DECODERS[encoding as keyof typeof DECODERS](), collect);
   } catch (error) {
+    // What is still under way is passed over, at most until the server's request timeout.
+    request.resume();
     if (error instanceof HttpError) throw error;
     throw new HttpError(400, {
       type: 'body_unreadable',
@@ -49,10 +46,25 @@ export async function readBody(
   return Buffer.concat(chunks);
 }
 
+/**
+ * The body's chunks. The request itself is never destroyed: a client that is still sending would find a broken
+ * connection in place of the answer.
+ */
+async function* inflated(request: IncomingMessage, encoding: string): AsyncGenerator<Buffer> {
+  const raw = request.iterator({ destroyOnReturn: false });
+  if (encoding === 'identity') return yield* raw;
+  const decoder = DECODERS[encoding as keyof typeof DECODERS]();
+  const fail = (error: Error) => decoder.destroy(error);
+  request.once('error', fail).pipe(decoder);
+  try {
+    yield* decoder;
+  } finally {
+    request.off('error', fail).unpipe(decoder);
+    decoder.destroy();
+  }
+}
+
 function tooLarge(limitBytes: number): HttpError {
-  return new HttpError(
-    413,
-    { type: 'body_too_large', msg: `The request body is over the limit of ${limitBytes} bytes` },
-    { Connection: 'close' },
-  );
+  const msg = `The request body is over the limit of ${limitBytes} bytes`;
+  return new HttpError(413, { type: 'body_too_large', msg });
 }

@@ -8,7 +8,14 @@ import { requestRedis, untilReady, workerRedis } from '../../lib/queue/redis.ts'
 import { ResultStore } from '../../lib/queue/result-store.ts';
 import { statusHandler } from '../../functions/status/status.ts';
 import { submitHandler } from '../../functions/submit/submit.ts';
-import { API_URL, identity, PATH_PREFIX, serve, tokenCheck, type TestServer } from '../support/function-server.ts';
+import {
+  API_URL,
+  identity,
+  PATH_PREFIX,
+  serve,
+  tokenCheck,
+  type TestServer,
+} from '../support/function-server.ts';
 import { ipynb } from '../support/notebooks.ts';
 import { redisOfFile } from '../support/redis.ts';
 import { TestRedisServer } from '../support/redis-server.ts';
@@ -60,14 +67,22 @@ async function submit(functions: Functions) {
     headers: { ...identity('alice'), 'Content-Type': 'application/json' },
     body: JSON.stringify({ ipynb: ipynb() }),
   });
-  return { status: response.status, headers: response.headers, json: (await response.json()) as Record<string, unknown> };
+  return {
+    status: response.status,
+    headers: response.headers,
+    json: (await response.json()) as Record<string, unknown>,
+  };
 }
 
 async function status(functions: Functions, id: unknown, user: 'alice' | 'bob' = 'alice') {
   const response = await fetch(`${functions.status.url}/noteburst/v1/notebooks/${id}?source=true`, {
     headers: identity(user),
   });
-  return { status: response.status, headers: response.headers, json: (await response.json()) as Record<string, unknown> };
+  return {
+    status: response.status,
+    headers: response.headers,
+    json: (await response.json()) as Record<string, unknown>,
+  };
 }
 
 describe('a submitted notebook', () => {
@@ -140,7 +155,9 @@ describe('while Redis is away', () => {
     expect(await functions.redis.lrange(wait, 0, -1)).toEqual([before]);
     const after = await submit(functions);
     expect(after.status).toBe(202);
-    expect((await functions.redis.lrange(wait, 0, -1)).toSorted()).toEqual([before, after.json['job_id']].toSorted());
+    expect((await functions.redis.lrange(wait, 0, -1)).toSorted()).toEqual(
+      [before, after.json['job_id']].toSorted(),
+    );
   });
 
   test('a caller has the answer within a second', async () => {
@@ -190,7 +207,10 @@ test('a frozen Redis costs a request its command timeout, and then it is a 503',
   // The command's clock is the only one that is set forward, once it has been started.
   await vi.waitUntil(async () => {
     await vi.advanceTimersByTimeAsync(1_000);
-    return Promise.race([answer.then(() => true), new Promise<boolean>((resolve) => setImmediate(() => resolve(false)))]);
+    return Promise.race([
+      answer.then(() => true),
+      new Promise<boolean>((resolve) => setImmediate(() => resolve(false))),
+    ]);
   });
   expect((await answer).status).toBe(503);
 });

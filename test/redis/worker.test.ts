@@ -47,7 +47,11 @@ describe('an executor', () => {
     await idle();
     const id = await bench.add();
     const { job } = await bench.runsBegun(1, 1_000);
-    expect(job).toMatchObject({ id, data: { owner: 'alice', kernel_name: 'lsst' }, attemptId: expect.any(String) });
+    expect(job).toMatchObject({
+      id,
+      data: { owner: 'alice', kernel_name: 'lsst' },
+      attemptId: expect.any(String),
+    });
   });
 
   test('commits how the notebook ended, and shows its progress before', async () => {
@@ -68,10 +72,13 @@ describe('an executor', () => {
     const { end } = await bench.runsBegun(1);
     // Long past the first lock, by the lock's own clock.
     const renewals = new Set<number>();
-    await vi.waitUntil(async () => {
-      renewals.add(Math.ceil((await file.redis.call('PEXPIRETIME', bench.key(`${id}:lock`))) as number));
-      return renewals.size > 6;
-    }, { timeout: 5_000, interval: 5 });
+    await vi.waitUntil(
+      async () => {
+        renewals.add(Math.ceil((await file.redis.call('PEXPIRETIME', bench.key(`${id}:lock`))) as number));
+        return renewals.size > 6;
+      },
+      { timeout: 5_000, interval: 5 },
+    );
     expect([...renewals]).not.toContain(-2);
     end({});
     await bench.ended(id);

@@ -1,7 +1,12 @@
 import { Worker, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { vi } from 'vitest';
-import { KEY_PREFIX, newJobId, type NbexecJobData, type NbexecOutcome } from '../../lib/contract/nbexec-job.ts';
+import {
+  KEY_PREFIX,
+  newJobId,
+  type NbexecJobData,
+  type NbexecOutcome,
+} from '../../lib/contract/nbexec-job.ts';
 import { NbexecQueue, type JobSnapshot } from '../../lib/queue/nbexec-queue.ts';
 import { requestRedis, untilReady, workerRedis } from '../../lib/queue/redis.ts';
 import { NbexecWorker, type HeldJob, type NbexecWorkerOptions } from '../../workers/executor/worker.ts';
@@ -11,8 +16,8 @@ import type { RedisOfFile } from './redis.ts';
 /** A run that the test ends as it likes. */
 export interface FakeRun {
   job: HeldJob;
-  end(outcome: NbexecOutcome): void;
-  fail(error: unknown): void;
+  end: (outcome: NbexecOutcome) => void;
+  fail: (error: unknown) => void;
 }
 
 /** A queue with workers whose runs are the test's, disposed of with all of its connections. */
@@ -52,11 +57,12 @@ export class WorkerBench implements AsyncDisposable {
       log: this.#log,
       ...options,
     });
-    // A worker that fetches is not waited for here: its connection is cut beneath it.
     this.#stack.defer(async () => {
-      worker.stopFetching();
-      await worker.close();
+      // Whoever waits for a job waits up to two seconds: BullMQ's marker of a new job ends that.
+      const wake = setInterval(() => void this.#request.zadd(this.key('marker'), 0, '0'), 10);
       await worker.drain(0, new Error('the test is over'));
+      await worker.close();
+      clearInterval(wake);
     });
     await worker.start();
     return worker;
@@ -103,7 +109,10 @@ export class WorkerBench implements AsyncDisposable {
   }
 
   /** Takes the next job as an executor that dies over it: its lock stays until it runs out. */
-  async takeAndVanish(lockMs: number, before: (job: Job) => Promise<unknown> = async () => undefined): Promise<void> {
+  async takeAndVanish(
+    lockMs: number,
+    before: (job: Job) => Promise<unknown> = async () => undefined,
+  ): Promise<void> {
     const connection = workerRedis(this.#file.url);
     const options = { connection, prefix: KEY_PREFIX, autorun: false, lockDuration: lockMs };
     const worker = new Worker(this.queueName, null, options);

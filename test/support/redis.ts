@@ -48,7 +48,10 @@ async function nextDatabase(): Promise<number> {
 
 async function clientsIn(redis: Redis, db: number): Promise<string[]> {
   const list = (await redis.client('LIST')) as string;
-  return list.trim().split('\n').filter((line) => line.includes(` db=${db} `));
+  return list
+    .trim()
+    .split('\n')
+    .filter((line) => line.includes(` db=${db} `));
 }
 
 /** Keys without TTL, other than BullMQ's own of the file's queues and the fencing epochs. */

@@ -110,6 +110,7 @@ export interface ExecutorConfig {
   lockMs: number;
   graceMs: number;
   resultRetentionSeconds: number;
+  startWithinSeconds: number;
 }
 
 /** @throws {ConfigError} naming every variable, or entry of identities.yaml, that is wrong */
@@ -138,5 +139,6 @@ export function executorConfig(environment: NodeJS.ProcessEnv): ExecutorConfig {
     lockMs: env.NOTEBURST_WORKER_LOCK_SECONDS * 1_000,
     graceMs: env.NOTEBURST_WORKER_GRACE_SECONDS * 1_000,
     resultRetentionSeconds: env.NOTEBURST_RESULT_RETENTION_SECONDS,
+    startWithinSeconds: env.NOTEBURST_START_WITHIN_SECONDS,
   };
 }

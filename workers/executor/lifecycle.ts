@@ -192,6 +192,7 @@ export class Executor {
         runJob(job, {
           pool,
           store,
+          startWithinSeconds: config.startWithinSeconds,
           resultTtlSeconds: config.resultRetentionSeconds + RESULT_TTL_MARGIN_SECONDS,
           assertHeld: () => lease.assertHeld(),
         }),

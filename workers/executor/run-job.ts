@@ -11,6 +11,8 @@ import { GiveBackError, type HeldJob } from './worker.ts';
 export interface RunJobParts {
   pool: Pick<KernelPool, 'acquire' | 'release'>;
   store: Pick<ResultStore, 'getSource' | 'putResult'>;
+  /** A job that has waited longer than this is not worth running any more. */
+  startWithinSeconds: number;
   /** How long the executed notebook is kept. */
   resultTtlSeconds: number;
   /** Throws when the lease is over. */
@@ -32,9 +34,11 @@ const MAX_MESSAGE_CHARS = 4_000;
  * @throws {GiveBackError} when the lab failed beneath the notebook, and another attempt may succeed
  */
 export async function runJob(job: HeldJob, parts: RunJobParts): Promise<NbexecOutcome> {
-  const source = await parts.store.getSource(job.id);
+  const waitedSeconds = (Date.now() - job.enqueuedAtMs) / 1_000;
+  const source = waitedSeconds > parts.startWithinSeconds ? undefined : await parts.store.getSource(job.id);
   if (source === undefined) {
-    return { error: errorOf('expired', 'The job was not started in time: its notebook is kept no longer') };
+    const message = `The job was not started within ${parts.startWithinSeconds} s: submit it again`;
+    return { error: errorOf('expired', message) };
   }
   let notebook: Notebook;
   try {

@@ -27,12 +27,25 @@ describe('a duration', () => {
     expect(parseDurationSeconds(text)).toBe(seconds);
   });
 
-  test.each(['', ' ', 'soon', 'h', 'P', 'PT', '5 x', '-5', '-5m', '5m5h', '1e3', 'Infinity', 'NaN', '0:99', '5m '.repeat(9)])(
-    'is not made of %j',
-    (text) => {
-      expect(parseDurationSeconds(text)).toBeUndefined();
-    },
-  );
+  test.each([
+    '',
+    ' ',
+    'soon',
+    'h',
+    'P',
+    'PT',
+    '5 x',
+    '-5',
+    '-5m',
+    '5m5h',
+    '1e3',
+    'Infinity',
+    'NaN',
+    '0:99',
+    '5m '.repeat(9),
+  ])('is not made of %j', (text) => {
+    expect(parseDurationSeconds(text)).toBeUndefined();
+  });
 
   test('may be written in units of any number, with or without spaces', () => {
     const amount = fc.nat({ max: 999 });
@@ -54,7 +67,7 @@ describe('a duration', () => {
   });
 
   test('is never NaN or negative, whatever the text', () => {
-    const alphabet = fc.constantFrom(...'0123456789 .:-+PTWDHMSwdhmsay,');
+    const alphabet = fc.constantFrom(...'0123456789 .:-+PTWDHMSwdhmsay,'.split(''));
     fc.assert(
       fc.property(fc.oneof(fc.string(), fc.string({ unit: alphabet })), (text) => {
         const seconds = parseDurationSeconds(text);

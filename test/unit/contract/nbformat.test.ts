@@ -21,7 +21,10 @@ describe('a notebook', () => {
     const extra = {
       ...notebook({ metadata: { kernelspec: { name: 'lsst' }, custom: [1] } }),
       unknown: { deep: true },
-      cells: [{ ...codeCell('1'), id: 'a1', attachments: {}, metadata: { tags: ['parameters'] } }, markdownCell('# Hi')],
+      cells: [
+        { ...codeCell('1'), id: 'a1', attachments: {}, metadata: { tags: ['parameters'] } },
+        markdownCell('# Hi'),
+      ],
     };
     expect(parseNotebook(JSON.stringify(extra))).toEqual(extra);
   });

@@ -44,7 +44,9 @@ describe('identities.yaml', () => {
 
   test('that is not YAML is told where', () => {
     const message = problemOf(() => read('- username: [bot-a\n- x'));
-    expect(message).toMatch(/^NOTEBURST_WORKER_IDENTITIES_PATH: .*identities\.yaml is not valid YAML: .* at line 2/);
+    expect(message).toMatch(
+      /^NOTEBURST_WORKER_IDENTITIES_PATH: .*identities\.yaml is not valid YAML: .* at line 2/,
+    );
   });
 
   test.each([
@@ -60,7 +62,9 @@ describe('identities.yaml', () => {
   });
 
   test('with many faults tells all of them, with their places', () => {
-    const message = problemOf(() => read('- username: 7\n- uid: 1\n- {username: bot-c, uid: -1, gid: x, name: y}'));
+    const message = problemOf(() =>
+      read('- username: 7\n- uid: 1\n- {username: bot-c, uid: -1, gid: x, name: y}'),
+    );
     const places = Array.from(message.matchAll(/^ {2}([\w.]+): /gm), ([, place]) => place);
     expect(places).toEqual(['0.username', '1.username', '2.uid', '2.gid', '2']);
   });

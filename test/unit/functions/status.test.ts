@@ -2,7 +2,15 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { newJobId } from '../../../lib/contract/nbexec-job.ts';
 import { notebookResponse } from '../../../lib/contract/notebooks-api.ts';
 import type { JobSnapshot } from '../../../lib/queue/nbexec-queue.ts';
-import { API_URL, identity, MemoryParts, QUEUE_NAME, serve, TOKENS, type TestServer } from '../../support/function-server.ts';
+import {
+  API_URL,
+  identity,
+  MemoryParts,
+  QUEUE_NAME,
+  serve,
+  TOKENS,
+  type TestServer,
+} from '../../support/function-server.ts';
 import { ipynb } from '../../support/notebooks.ts';
 
 const UNKNOWN = { detail: [{ type: 'unknown_job', msg: 'Job not found', loc: ['path', 'job_id'] }] };
@@ -74,7 +82,10 @@ describe('a job', () => {
     ],
     [
       'whose notebook raised',
-      { ...ended, outcome: { result_id: 'r1', ipynb_error: { name: 'ZeroDivisionError', message: 'division by zero' } } },
+      {
+        ...ended,
+        outcome: { result_id: 'r1', ipynb_error: { name: 'ZeroDivisionError', message: 'division by zero' } },
+      },
       {
         status: 'complete',
         phase: 'completed',
@@ -86,7 +97,10 @@ describe('a job', () => {
     ],
     [
       'that took too long',
-      { ...ended, outcome: { result_id: 'r1', error: { code: 'timeout', reason: 'run_timeout', message: 'too long' } } },
+      {
+        ...ended,
+        outcome: { result_id: 'r1', error: { code: 'timeout', reason: 'run_timeout', message: 'too long' } },
+      },
       {
         status: 'complete',
         phase: 'failed',
@@ -99,7 +113,13 @@ describe('a job', () => {
     [
       'that was cancelled',
       { ...ended, outcome: { error: { code: 'unknown', reason: 'cancelled' } } },
-      { status: 'complete', phase: 'aborted', ...TIMES, success: false, error: { code: 'unknown', reason: 'cancelled' } },
+      {
+        status: 'complete',
+        phase: 'aborted',
+        ...TIMES,
+        success: false,
+        error: { code: 'unknown', reason: 'cancelled' },
+      },
     ],
     [
       'that the queue gave up',
@@ -143,20 +163,30 @@ describe('a job', () => {
     expect((await get(`${id}?source=${value}`)).json).toMatchObject({ source: ipynb() });
   });
 
-  test.each(['', '?source=false', '?source=0', '?result=true'])('is shown without its source for "%s"', async (query) => {
-    job({});
-    expect((await get(id + query)).json).not.toHaveProperty('source');
-  });
+  test.each(['', '?source=false', '?source=0', '?result=true'])(
+    'is shown without its source for "%s"',
+    async (query) => {
+      job({});
+      expect((await get(id + query)).json).not.toHaveProperty('source');
+    },
+  );
 
   test('is shown without anything of its end for result=false', async () => {
     parts.results.set(`${id}/r1`, 'the result');
     job({ ...ended, outcome: { result_id: 'r1', ipynb_error: { name: 'E', message: 'm' } } });
-    expect((await get(`${id}?result=false`)).json).toEqual({ ...COMMON, status: 'complete', phase: 'completed' });
+    expect((await get(`${id}?result=false`)).json).toEqual({
+      ...COMMON,
+      status: 'complete',
+      phase: 'completed',
+    });
   });
 
   test('may be asked for with HEAD', async () => {
     job({});
-    expect(await get(id, { method: 'HEAD', headers: identity('alice') })).toMatchObject({ status: 200, text: '' });
+    expect(await get(id, { method: 'HEAD', headers: identity('alice') })).toMatchObject({
+      status: 200,
+      text: '',
+    });
   });
 });
 
@@ -213,17 +243,22 @@ describe('a question that is wrong', () => {
     expect(status).toBe(401);
   });
 
-  test.each(['POST', 'PUT', 'PATCH'])('in the method %s is a 405 that names the right one', async (method) => {
-    const { status, headers, json } = await get(id, { method, headers: identity('alice') });
-    expect(json).toEqual({ detail: [{ type: 'method_not_allowed', msg: 'Method Not Allowed' }] });
-    expect(headers.get('allow')).toBe('GET');
-    expect(status).toBe(405);
-  });
+  test.each(['POST', 'PUT', 'PATCH'])(
+    'in the method %s is a 405 that names the right one',
+    async (method) => {
+      const { status, headers, json } = await get(id, { method, headers: identity('alice') });
+      expect(json).toEqual({ detail: [{ type: 'method_not_allowed', msg: 'Method Not Allowed' }] });
+      expect(headers.get('allow')).toBe('GET');
+      expect(status).toBe(405);
+    },
+  );
 
   test('puts neither id, flag nor token into the log', async () => {
     job({});
     await get(`${id}?source=canary`);
-    await get('canary', { headers: { 'X-Auth-Request-User': 'alice', 'X-Auth-Request-Token': 'gt-canary.canary' } });
+    await get('canary', {
+      headers: { 'X-Auth-Request-User': 'alice', 'X-Auth-Request-Token': 'gt-canary.canary' },
+    });
     expect(server.lines.join('')).not.toContain('canary');
     expect(server.lines.join('')).not.toContain(TOKENS.alice);
   });

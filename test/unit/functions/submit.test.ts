@@ -2,10 +2,18 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isJobId } from '../../../lib/contract/nbexec-job.ts';
 import { notebookResponse } from '../../../lib/contract/notebooks-api.ts';
-import { API_URL, identity, MemoryParts, serve, TOKENS, type TestServer } from '../../support/function-server.ts';
+import {
+  API_URL,
+  identity,
+  MemoryParts,
+  serve,
+  TOKENS,
+  type TestServer,
+} from '../../support/function-server.ts';
 import { ipynb, notebook } from '../../support/notebooks.ts';
 
 const CANARY = 'canary-in-the-notebook';
+type Body = NonNullable<RequestInit['body']>;
 let parts: MemoryParts;
 let server: TestServer;
 
@@ -23,14 +31,33 @@ interface Answer {
   json: { detail?: { type: string; msg: string; loc?: unknown[] }[] } & Record<string, unknown>;
 }
 
-async function send(method: string, path: string, headers: Record<string, string>, body?: BodyInit): Promise<Answer> {
-  const response = await fetch(server.url + path, { method, headers, ...(body === undefined ? {} : { body }) });
+async function send(
+  method: string,
+  path: string,
+  headers: Record<string, string>,
+  body?: Body,
+): Promise<Answer> {
+  const response = await fetch(server.url + path, {
+    method,
+    headers,
+    ...(body === undefined ? {} : { body }),
+  });
   const text = await response.text();
-  return { status: response.status, headers: response.headers, text, json: text === '' ? {} : JSON.parse(text) };
+  return {
+    status: response.status,
+    headers: response.headers,
+    text,
+    json: text === '' ? {} : JSON.parse(text),
+  };
 }
 
-const submitText = (body: BodyInit, headers: Record<string, string> = {}): Promise<Answer> =>
-  send('POST', '/noteburst/v1/notebooks/', { ...identity('alice'), 'Content-Type': 'application/json', ...headers }, body);
+const submitText = (body: Body, headers: Record<string, string> = {}): Promise<Answer> =>
+  send(
+    'POST',
+    '/noteburst/v1/notebooks/',
+    { ...identity('alice'), 'Content-Type': 'application/json', ...headers },
+    body,
+  );
 
 const submit = (body: unknown): Promise<Answer> => submitText(JSON.stringify(body));
 
@@ -79,15 +106,20 @@ describe('a notebook that is taken', () => {
     expect(parts.sources.get(acceptedJob().id)).toBe(ipynb());
   });
 
-  test.each(['/noteburst/v1/notebooks/', '/noteburst/v1/notebooks'])('may be sent to %s, without a redirect', async (path) => {
-    const headers = { ...identity('alice'), 'Content-Type': 'application/json' };
-    expect((await send('POST', path, headers, JSON.stringify({ ipynb: ipynb() }))).status).toBe(202);
-  });
+  test.each(['/noteburst/v1/notebooks/', '/noteburst/v1/notebooks'])(
+    'may be sent to %s, without a redirect',
+    async (path) => {
+      const headers = { ...identity('alice'), 'Content-Type': 'application/json' };
+      expect((await send('POST', path, headers, JSON.stringify({ ipynb: ipynb() }))).status).toBe(202);
+    },
+  );
 
   test.each(['application/json; charset=utf-8', 'Application/JSON', 'application/vnd.rubin+json'])(
     'may come as %s',
     async (type) => {
-      expect((await submitText(JSON.stringify({ ipynb: ipynb() }), { 'Content-Type': type })).status).toBe(202);
+      expect((await submitText(JSON.stringify({ ipynb: ipynb() }), { 'Content-Type': type })).status).toBe(
+        202,
+      );
     },
   );
 
@@ -177,7 +209,9 @@ describe('a request that is wrong', () => {
   ])('because it is %j is told that it should be an object', async (body, kind) => {
     const { status, json } = await submit(body);
     expect(json).toEqual({
-      detail: [{ type: 'object_type', loc: ['body'], msg: `Invalid input: expected object, received ${kind}` }],
+      detail: [
+        { type: 'object_type', loc: ['body'], msg: `Invalid input: expected object, received ${kind}` },
+      ],
     });
     expect(status).toBe(422);
   });
@@ -235,9 +269,19 @@ describe('a request that is wrong', () => {
     [{ ipynb: ipynb(), timeout: 3_601 }, 'timeout', 'value_error', TOO_LONG],
     [{ ipynb: ipynb(), timeout: '2h' }, 'timeout', 'value_error', TOO_LONG],
     [{ ipynb: ipynb(), timeout: '9'.repeat(60) }, 'timeout', 'value_error', TOO_LONG],
-    [{ ipynb: ipynb(), enable_retry: CANARY }, 'enable_retry', 'bool_parsing', 'Input should be a valid boolean'],
+    [
+      { ipynb: ipynb(), enable_retry: CANARY },
+      'enable_retry',
+      'bool_parsing',
+      'Input should be a valid boolean',
+    ],
     [{ ipynb: ipynb(), enable_retry: 2 }, 'enable_retry', 'bool_parsing', 'Input should be a valid boolean'],
-    [{ ipynb: ipynb(), enable_retry: null }, 'enable_retry', 'bool_parsing', 'Input should be a valid boolean'],
+    [
+      { ipynb: ipynb(), enable_retry: null },
+      'enable_retry',
+      'bool_parsing',
+      'Input should be a valid boolean',
+    ],
     [{ ipynb: ipynb(), enable_retry: [] }, 'enable_retry', 'bool_parsing', 'Input should be a valid boolean'],
     [{ ipynb: ipynb(), kernel_name: 5 }, 'kernel_name', 'string_type', 'Input should be a valid string'],
     [{ ipynb: ipynb(), kernel_name: null }, 'kernel_name', 'string_type', 'Input should be a valid string'],
@@ -256,24 +300,31 @@ describe('a request that is wrong', () => {
 
   test('in several fields is told all of them at once', async () => {
     const { json } = await submit({ kernel_name: 5, timeout: 'soon', enable_retry: 'maybe' });
-    expect(json.detail?.map(({ loc }) => loc?.[1])).toEqual(['ipynb', 'kernel_name', 'timeout', 'enable_retry']);
+    expect(json.detail?.map(({ loc }) => loc?.[1])).toEqual([
+      'ipynb',
+      'kernel_name',
+      'timeout',
+      'enable_retry',
+    ]);
   });
 
-  test.each([undefined, 'text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=x'])(
-    'because its content type is %s is refused: a form of another site could send it',
-    async (type) => {
-      // As bytes: fetch names no type for those by itself.
-      const headers = { ...identity('alice'), ...(type === undefined ? {} : { 'Content-Type': type }) };
-      const body = new TextEncoder().encode(JSON.stringify({ ipynb: ipynb() }));
-      const { status, json } = await send('POST', '/noteburst/v1/notebooks/', headers, body);
-      expect(json).toEqual({
-        detail: [
-          { type: 'unsupported_media_type', msg: 'The request should have Content-Type: application/json' },
-        ],
-      });
-      expect(status).toBe(415);
-    },
-  );
+  test.each([
+    undefined,
+    'text/plain',
+    'application/x-www-form-urlencoded',
+    'multipart/form-data; boundary=x',
+  ])('because its content type is %s is refused: a form of another site could send it', async (type) => {
+    // As bytes: fetch names no type for those by itself.
+    const headers = { ...identity('alice'), ...(type === undefined ? {} : { 'Content-Type': type }) };
+    const body = new TextEncoder().encode(JSON.stringify({ ipynb: ipynb() }));
+    const { status, json } = await send('POST', '/noteburst/v1/notebooks/', headers, body);
+    expect(json).toEqual({
+      detail: [
+        { type: 'unsupported_media_type', msg: 'The request should have Content-Type: application/json' },
+      ],
+    });
+    expect(status).toBe(415);
+  });
 
   test.each([
     ['without an identity', {}, 'The request carries no identity: call through the ingress'],
@@ -293,23 +344,29 @@ describe('a request that is wrong', () => {
     expect(status).toBe(401);
   });
 
-  test.each(['GET', 'PUT', 'DELETE', 'PATCH'])('in the method %s is a 405 that names the right one', async (method) => {
-    const { status, headers, json } = await send(method, '/noteburst/v1/notebooks/', identity('alice'));
-    expect(json).toEqual({ detail: [{ type: 'method_not_allowed', msg: 'Method Not Allowed' }] });
-    expect(headers.get('allow')).toBe('POST');
-    expect(status).toBe(405);
-  });
-
-  test.each(['/', '/noteburst', '/noteburst/v2/notebooks/', '/noteburst/v1/notebooks//', '/noteburst/v1/notebooks/../notebooks'])(
-    'to %s is a 404',
-    async (path) => {
-      const { status, json } = await send('POST', path.replace('..', '%2e%2e'), identity('alice'), '{}');
-      // fetch itself resolves the dots, encoded or not.
-      if (path.includes('..')) return expect(status).toBe(415);
-      expect(json).toEqual({ detail: [{ type: 'not_found', msg: 'Not Found' }] });
-      expect(status).toBe(404);
+  test.each(['GET', 'PUT', 'DELETE', 'PATCH'])(
+    'in the method %s is a 405 that names the right one',
+    async (method) => {
+      const { status, headers, json } = await send(method, '/noteburst/v1/notebooks/', identity('alice'));
+      expect(json).toEqual({ detail: [{ type: 'method_not_allowed', msg: 'Method Not Allowed' }] });
+      expect(headers.get('allow')).toBe('POST');
+      expect(status).toBe(405);
     },
   );
+
+  test.each([
+    '/',
+    '/noteburst',
+    '/noteburst/v2/notebooks/',
+    '/noteburst/v1/notebooks//',
+    '/noteburst/v1/notebooks/../notebooks',
+  ])('to %s is a 404', async (path) => {
+    const { status, json } = await send('POST', path.replace('..', '%2e%2e'), identity('alice'), '{}');
+    // fetch itself resolves the dots, encoded or not.
+    if (path.includes('..')) return expect(status).toBe(415);
+    expect(json).toEqual({ detail: [{ type: 'not_found', msg: 'Not Found' }] });
+    expect(status).toBe(404);
+  });
 });
 
 test('neither answers nor logs repeat what was sent: notebooks and tokens', async () => {
@@ -318,7 +375,13 @@ test('neither answers nor logs repeat what was sent: notebooks and tokens', asyn
     await submit({ ipynb: CANARY }),
     await submit({ ipynb: ipynb({ nbformat: CANARY, metadata: CANARY }) }),
     await submit({ ipynb: ipynb({ cells: [{ cell_type: CANARY, source: CANARY }, CANARY] }) }),
-    await submit({ ipynb: ipynb(), kernel_name: CANARY.repeat(20), timeout: CANARY, enable_retry: CANARY, [CANARY]: 1 }),
+    await submit({
+      ipynb: ipynb(),
+      kernel_name: CANARY.repeat(20),
+      timeout: CANARY,
+      enable_retry: CANARY,
+      [CANARY]: 1,
+    }),
     await submitText(`{"${CANARY}": ${CANARY}`),
     await submitText(CANARY, { 'X-Auth-Request-Token': `gt-${CANARY}.${CANARY}` }),
     await submitText(CANARY, { 'Content-Type': CANARY }),

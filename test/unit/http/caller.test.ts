@@ -40,7 +40,9 @@ describe('the caller', () => {
     expect(error).toMatchObject({
       status: 401,
       headers: { 'WWW-Authenticate': 'Bearer' },
-      detail: [{ type: 'invalid_identity', msg: 'The request carries no identity: call through the ingress' }],
+      detail: [
+        { type: 'invalid_identity', msg: 'The request carries no identity: call through the ingress' },
+      ],
     });
     expect(state.asked).toBe(0);
   });

@@ -40,10 +40,12 @@ export class IdentityLease {
   /** Higher than that of every earlier holder of this identity. */
   readonly epoch: number;
   readonly #lock: Redlock.Lock;
+  readonly #redis: Redis;
   readonly #timings: LeaseTimings;
   readonly #log: Logger;
   readonly #clocks: Clocks;
   readonly #lost = new AbortController();
+  #released = false;
   #deadline: { wallMs: number; monotonicMs: number };
   #deadlineTimer: NodeJS.Timeout | undefined;
   readonly #renewTimer: NodeJS.Timeout;
@@ -52,6 +54,7 @@ export class IdentityLease {
     this.identity = identity;
     this.epoch = epoch;
     this.#lock = lock;
+    this.#redis = parts.redis;
     this.#timings = parts.timings;
     this.#log = parts.log;
     this.#clocks = parts.clocks ?? CLOCKS;
@@ -78,6 +81,7 @@ export class IdentityLease {
 
   /** Gives the identity to whoever waits for it. The lab must be gone by then. */
   async release(): Promise<void> {
+    this.#released = true;
     this.#stopTimers();
     if (this.#lost.signal.aborted) return;
     try {
@@ -90,15 +94,19 @@ export class IdentityLease {
 
   async #renew(): Promise<void> {
     const sent = sentNow(this.#clocks);
+    let answered = true;
+    const redlock = renewalRedlock(this.#redis).on('clientError', () => (answered = false));
     try {
-      await this.#lock.extend(this.#timings.ttlMs);
-      if (this.#lost.signal.aborted) return;
+      await redlock.extend(this.#lock, this.#timings.ttlMs);
+      if (this.#released || this.#lost.signal.aborted) return;
       this.#deadline = this.#deadlineFrom(sent);
       this.#armDeadline();
     } catch (error) {
-      // Whether Redis refused or did not answer: the deadline stands, and the next renewal may still come in time.
+      if (this.#released) return;
       this.#log.warn({ err: error }, 'lease not renewed');
-      if (this.#pastDeadline()) this.#evict('it could not be renewed in time');
+      if (answered) this.#evict('its lock has run out or is held by another');
+      // Without an answer the deadline stands, and the next renewal may still come in time.
+      else if (this.#pastDeadline()) this.#evict('it could not be renewed in time');
     }
   }
 
@@ -162,11 +170,7 @@ export async function acquireLease(
   signal: AbortSignal,
   onWaiting: () => void,
 ): Promise<IdentityLease> {
-  // redlock's types know only ioredis 4; it calls eval and evalsha, which are the same in 6.
-  const redlock = new Redlock([parts.redis as unknown as Redlock.CompatibleRedisClient], {
-    retryCount: 0,
-    driftFactor: 0.01,
-  });
+  const redlock = redlockOn(parts.redis);
   redlock.on('clientError', (error) => parts.log.debug({ err: error }, 'lease command'));
   for (let waiting = false; ; waiting = true) {
     // A random order: executors that start together do not all queue for the first identity.
@@ -179,6 +183,18 @@ export async function acquireLease(
     await pause(parts.timings.retryEveryMs, signal);
   }
 }
+
+function redlockOn(redis: Redis, options: Redlock.Options = {}): Redlock {
+  // redlock's types know only ioredis 4; it calls eval and evalsha, which are the same in 6.
+  const client = redis as unknown as Redlock.CompatibleRedisClient;
+  return new Redlock([client], { retryCount: 0, driftFactor: 0.01, ...options });
+}
+
+/**
+ * redlock takes a lock off when extending it fails, be it that only the answer was late: then the identity would be
+ * another's while this lease still counts on it until its deadline. So the one that renews can take nothing off.
+ */
+const renewalRedlock = (redis: Redis): Redlock => redlockOn(redis, { unlockScript: () => 'return #KEYS' });
 
 async function tryAcquire(
   redlock: Redlock,
