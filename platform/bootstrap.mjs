@@ -7,6 +7,7 @@ import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { onParentDeath } from './process/identity.mjs';
 import { installPackages } from './setup/npm-packages.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -58,15 +59,10 @@ function stop(signal) {
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => stop(signal));
 
-// `kill -9` of npm reaches nobody else: the changed parent is the only sign.
-const parent = process.ppid;
-const parentWatch = setInterval(() => {
-  if (process.ppid === parent) return;
-  clearInterval(parentWatch);
+onParentDeath(() => {
   stop('SIGTERM');
   setTimeout(() => child?.kill('SIGKILL'), CHILD_GRACE_MS).unref();
-}, 500);
-parentWatch.unref();
+});
 
 /** @param {NodeJS.Signals} signal */
 const exitCodeOf = (signal) => 128 + (constants.signals[signal] ?? 0);

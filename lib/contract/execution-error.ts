@@ -37,7 +37,6 @@ export const notebookError = z.object({
   name: z.string().meta({ description: 'The name of the exception.' }),
   message: z.string().meta({ description: "The exception's message." }),
 });
-export type NotebookError = z.infer<typeof notebookError>;
 
 const CODE_OF_REASON: Record<ErrorReason, ErrorCode> = {
   cell_timeout: 'timeout',

@@ -17,6 +17,8 @@ export const nbexecJobData = z.object({
   enable_retry: z.boolean(),
   /** Set by the executor just before the first cell, when `enable_retry` is false: from then on no rerun. */
   first_cell_started: z.boolean().optional(),
+  /** How often an executor gave the job back because its lab failed. */
+  lost_attempts: z.number().int().optional(),
 });
 export type NbexecJobData = z.infer<typeof nbexecJobData>;
 

@@ -72,19 +72,22 @@ const timeoutSeconds = (maxSeconds: number) =>
  * @param maxTimeoutSeconds the longest run that the service is configured to allow
  */
 export const postNotebookRequest = (maxTimeoutSeconds: number) =>
-  z.object({
-    ipynb,
-    kernel_name: z
-      .string('Input should be a valid string')
-      .min(1, 'Input should not be empty')
-      .max(200, 'Input should have at most 200 characters')
-      .default(DEFAULT_KERNEL_NAME)
-      .meta({ description: 'The Jupyter kernel to run the notebook with.' }),
-    timeout: timeoutSeconds(maxTimeoutSeconds),
-    enable_retry: lenientBoolean.default(true).meta({
-      description: 'Whether to run the notebook again when the lab or the executor was lost beneath it.',
-    }),
-  });
+  z.object(
+    {
+      ipynb,
+      kernel_name: z
+        .string('Input should be a valid string')
+        .min(1, 'Input should not be empty')
+        .max(200, 'Input should have at most 200 characters')
+        .default(DEFAULT_KERNEL_NAME)
+        .meta({ description: 'The Jupyter kernel to run the notebook with.' }),
+      timeout: timeoutSeconds(maxTimeoutSeconds),
+      enable_retry: lenientBoolean.default(true).meta({
+        description: 'Whether to run the notebook again when the lab or the executor was lost beneath it.',
+      }),
+    },
+    { error: 'Input should be an object' },
+  );
 export type PostNotebookRequest = z.infer<ReturnType<typeof postNotebookRequest>>;
 
 /** The query of `GET /v1/notebooks/{job_id}`. */

@@ -1,2 +1,3 @@
 export function startTimeOf(pid: number): string | undefined;
 export function isAlive(pid: number, startTime: string | undefined): boolean;
+export function onParentDeath(callback: () => void, everyMs?: number): () => void;

@@ -36,3 +36,41 @@ export function isAlive(pid, startTime) {
     return error.code === 'EPERM';
   }
 }
+
+/**
+ * @param {number} pid
+ * @returns {{ name: string, parent: number } | undefined} undefined without /proc, or without such a process
+ */
+function describe(pid) {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const end = stat.lastIndexOf(')');
+    return {
+      name: stat.slice(stat.indexOf('(') + 1, end),
+      parent: Number(stat.slice(end + 2).split(' ')[1]),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/**
+ * Calls back once when whoever started this process has died: a killed npm sends no signal to what it started. npm does
+ * that through a shell, which lives on without it, so that it is npm itself that has to be watched.
+ *
+ * @param {() => void} callback
+ * @param {number} [everyMs]
+ * @returns {() => void} stops watching
+ */
+export function onParentDeath(callback, everyMs = 500) {
+  const parent = process.ppid;
+  const shell = process.env.npm_lifecycle_event === undefined ? undefined : describe(parent);
+  const npm = shell && /^(sh|dash|bash|ash|zsh)$/.test(shell.name) ? shell.parent : undefined;
+  const timer = setInterval(() => {
+    if (process.ppid === parent && (npm === undefined || describe(parent)?.parent === npm)) return;
+    clearInterval(timer);
+    callback();
+  }, everyMs);
+  timer.unref();
+  return () => clearInterval(timer);
+}

@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-
 const FRAMES = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
 /** Where the list of steps goes: a terminal gets a live line, everything else plain lines. */
@@ -107,21 +105,3 @@ const elapsed = (step: Running): string => `${((performance.now() - step.started
 
 /** A list that shows nothing, for tests. */
 export const silentSteps = (): StepList => new StepList({ output: { isTTY: false, write: () => {} } });
-
-/** Polls until `probe` answers something other than undefined. */
-export async function until<T>(
-  probe: () => Promise<T | undefined>,
-  {
-    timeoutMs,
-    everyMs = 50,
-    signal,
-  }: { timeoutMs: number; everyMs?: number; signal?: AbortSignal | undefined },
-): Promise<T | undefined> {
-  const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    signal?.throwIfAborted();
-    const answer = await probe();
-    if (answer !== undefined || performance.now() >= deadline) return answer;
-    await sleep(everyMs, undefined, signal ? { signal } : {});
-  }
-}

@@ -1,4 +1,4 @@
-import { onParentDeath } from '../process/parent-watch.ts';
+import { onParentDeath } from '../process/identity.mjs';
 
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 export type StopSignal = (typeof SIGNALS)[number];

@@ -246,8 +246,10 @@ describe('a Redis that answers a renewal too late', () => {
     // A renewal is given up after 100 ms, long before the lease itself.
     parts.redis.options.commandTimeout = 100;
     server.freeze();
-    const failed = () => lines.some((line) => line.includes('lease not renewed'));
-    await vi.waitUntil(failed, { timeout: 3_000, interval: 5 });
+    await vi.waitUntil(() => lines.some((line) => line.includes('lease not renewed')), {
+      timeout: 3_000,
+      interval: 5,
+    });
     parts.redis.options.commandTimeout = 3_000;
     server.thaw();
     // Behind everything that the holder sent while it got no answer.

@@ -38,7 +38,7 @@ afterEach(async () => {
   await queue.close();
   request.disconnect();
   forWorker.disconnect();
-  expect(errors).toEqual([]);
+  if (errors.length > 0) throw new AggregateError(errors, 'the queue had errors');
 });
 
 const keyOf = (id: string): string => `${KEY_PREFIX}:${queueName}:${id}`;

@@ -67,10 +67,10 @@ describe('a job whose executor died', () => {
 
   test('is ended when BullMQ has seen too many of its executors die', async () => {
     const id = await bench.add();
-    await file.redis.hset(bench.key(id), 'defa', 'job stalled more than allowable limit', 'ats', '4');
+    await file.redis.hset(bench.key(id), 'defa', 'job stalled more than allowable limit', 'stc', '4');
     await bench.worker();
     expect((await bench.ended(id)).outcome).toEqual(
-      lost('The notebook was given up after 4 attempts that each lost their lab or executor'),
+      lost('The notebook was given up: its lab or executor was lost 4 times'),
     );
     expect(bench.runs).toEqual([]);
   });
@@ -102,7 +102,7 @@ describe('a job that its lab failed', () => {
     expect(bench.runs).toHaveLength(1);
   });
 
-  test('is given up after five starts', async () => {
+  test('is given up after five', async () => {
     const id = await bench.add();
     await bench.worker({
       run: (job) => {
@@ -112,7 +112,7 @@ describe('a job that its lab failed', () => {
       },
     });
     expect((await bench.ended(id)).outcome).toEqual(
-      lost('The notebook was given up after 5 attempts that each lost their lab or executor'),
+      lost('The notebook was given up: its lab or executor was lost 5 times'),
     );
     expect(bench.runs).toHaveLength(5);
     expect(await bench.events('completed')).toBe(1);

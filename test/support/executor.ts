@@ -101,7 +101,7 @@ export class WorkerBench implements AsyncDisposable {
       const job = await this.queue.find(id);
       return job && is(job) ? job : false;
     };
-    return (await vi.waitUntil(find, { timeout: timeoutMs, interval: 5 })) as JobSnapshot;
+    return vi.waitUntil(find, { timeout: timeoutMs, interval: 5 });
   }
 
   ended(id: string, timeoutMs?: number): Promise<JobSnapshot> {

@@ -5,27 +5,15 @@ import type { Logger } from '../../lib/logger.ts';
 import type { ResultStore } from '../../lib/queue/result-store.ts';
 import type { ExecutorConfig } from './config.ts';
 import { acquireLease, leaseTimings, LeaseLostError, type IdentityLease } from './identity/identity-lease.ts';
-import { KernelPool } from './kernel/kernel-pool.ts';
-import { keepAlive } from './lab/keepalive.ts';
 import { startLab, stopLeftoverLab, type LabAccess, type StartedLab } from './lab/start-lab.ts';
-import { runJob } from './run-job.ts';
-import { GiveBackError, NbexecWorker } from './worker.ts';
+import { serveLab, type ServingState } from './serve-lab.ts';
 
 /**
  * idle → acquiring → fencing → warming → ready → draining → stopping → released; from any, evicted.
  * Only in `ready` are jobs taken.
  */
 export type ExecutorState =
-  | 'idle'
-  | 'acquiring'
-  | 'waiting'
-  | 'fencing'
-  | 'warming'
-  | 'ready'
-  | 'draining'
-  | 'stopping'
-  | 'released'
-  | 'evicted';
+  'idle' | 'acquiring' | 'waiting' | 'fencing' | ServingState | 'stopping' | 'released' | 'evicted';
 
 export interface ExecutorParts {
   config: ExecutorConfig;
@@ -35,13 +23,13 @@ export interface ExecutorParts {
   workerRedis: Redis;
   store: ResultStore;
   log: Logger;
+  /** Told at once when the lease is lost: the process must end, also when Redis or the hub does not answer. */
+  onEvicted: () => void;
 }
 
 const STEP_TIMEOUT_MS = 30_000;
 const FIRST_RETRY_MS = 2_000;
 const LAST_RETRY_MS = 60_000;
-// A result is readable as long as its job, which may be looked at up to its last second.
-const RESULT_TTL_MARGIN_SECONDS = 600;
 
 /** The life of an executor: one identity, one lab at a time, jobs in between. */
 export class Executor {
@@ -74,10 +62,7 @@ export class Executor {
       try {
         await this.#withIdentity();
       } catch (error) {
-        if (error instanceof LeaseLostError) {
-          this.#enter('evicted');
-          throw error;
-        }
+        if (error instanceof LeaseLostError) throw error;
         if (this.#stop.signal.aborted) break;
         // A lab that had served for a while does not make the next attempt suspect.
         if (performance.now() - begun > LAST_RETRY_MS) retryMs = FIRST_RETRY_MS;
@@ -98,10 +83,15 @@ export class Executor {
       this.#stop.signal,
       () => {
         this.#enter('waiting');
-        log.info({ identities: config.identities.length }, 'every identity is taken, waiting for one');
+        const why = leaseRedis.status === 'ready' ? 'every identity is taken' : 'Redis is away';
+        log.info({ identities: config.identities.length }, `waiting for an identity: ${why}`);
       },
     );
     const bound = log.child({ identity: lease.identity.username, epoch: lease.epoch });
+    lease.lost.addEventListener('abort', () => {
+      this.#enter('evicted');
+      this.#parts.onEvicted();
+    });
     try {
       await this.#withToken(lease, bound);
     } finally {
@@ -163,86 +153,16 @@ export class Executor {
       throw error;
     }
     try {
-      await this.#serve(started, lease, log);
+      const enter = (state: ServingState) => this.#enter(state);
+      await serveLab({ ...this.#parts, started, lease, log, enter, stop: this.#stop.signal });
     } finally {
       if (lease.lost.aborted) await started.close();
       else await attempt(log, 'stop the lab', (bounded) => started.stop(bounded));
     }
   }
 
-  /** Takes jobs until the executor is asked to stop or the lab is of no more use. */
-  async #serve(started: StartedLab, lease: IdentityLease, log: Logger): Promise<void> {
-    const { config, store, workerRedis } = this.#parts;
-    const labLost = new AbortController();
-    const over = AbortSignal.any([this.#stop.signal, lease.lost, labLost.signal]);
-    const pool = new KernelPool({
-      host: started.lab,
-      sessionPathPrefix: `noteburst/${lease.epoch}/`,
-      size: config.concurrency,
-      // Warm ones for the next jobs beside those that run.
-      maxKernels: 2 * config.concurrency,
-      onBackgroundError: (error) => log.warn({ err: error }, 'kernel pool'),
-    });
-    const worker = new NbexecWorker({
-      queueName: config.queueName,
-      redis: workerRedis,
-      concurrency: config.concurrency,
-      lockMs: config.lockMs,
-      run: (job) =>
-        runJob(job, {
-          pool,
-          store,
-          startWithinSeconds: config.startWithinSeconds,
-          resultTtlSeconds: config.resultRetentionSeconds + RESULT_TTL_MARGIN_SECONDS,
-          assertHeld: () => lease.assertHeld(),
-        }),
-      assertHeld: () => lease.assertHeld(),
-      onTrouble: () => this.#verify(started, labLost, log),
-      log,
-    });
-    const keepalive = keepAlive({
-      setting: config.keepalive,
-      touch: (signal) => started.lab.listKernels(signal),
-      onFailure: () => void this.#verify(started, labLost, log),
-      signal: over,
-    });
-    try {
-      this.#enter('warming');
-      await pool
-        .warm(config.warmKernelName, over)
-        .catch((error: unknown) => log.warn({ err: error }, 'no kernel was warmed'));
-      if (!over.aborted) {
-        await worker.start();
-        this.#enter('ready');
-        await aborted(over);
-      }
-      this.#enter('draining');
-      const graceful = this.#stop.signal.aborted && !lease.lost.aborted && !labLost.signal.aborted;
-      const reason = lease.lost.aborted ? lease.lost.reason : new GiveBackError(String(over.reason));
-      const hurry = () => void worker.drain(0, lease.lost.reason as Error);
-      lease.lost.addEventListener('abort', hurry, { once: true });
-      await worker.drain(graceful ? config.graceMs : 0, reason as Error);
-      lease.lost.removeEventListener('abort', hurry);
-    } finally {
-      await keepalive;
-      await worker.close();
-      await pool.close();
-    }
-  }
-
-  /** Whether the lab is still ours and alive; if not, everything in it is over. */
-  async #verify(started: StartedLab, labLost: AbortController, log: Logger): Promise<void> {
-    try {
-      await started.lab.verify(AbortSignal.timeout(STEP_TIMEOUT_MS));
-    } catch (error) {
-      if (labLost.signal.aborted) return;
-      log.warn({ err: error }, 'the lab is lost, another one will be spawned');
-      labLost.abort(error);
-    }
-  }
-
   #enter(state: ExecutorState): void {
-    if (state === this.#state) return;
+    if (state === this.#state || this.#state === 'evicted') return;
     this.#parts.log.info({ from: this.#state, to: state }, 'executor state');
     this.#state = state;
   }
@@ -259,9 +179,4 @@ async function attempt(
   } catch (error) {
     log.error({ err: error }, `could not ${what}`);
   }
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -7,44 +7,53 @@ import { leaseRedis, untilReady, workerRedis } from '../../lib/queue/redis.ts';
 import { ResultStore } from '../../lib/queue/result-store.ts';
 import { executorConfig } from './config.ts';
 import { healthServer } from './health.ts';
-import { Executor } from './lifecycle.ts';
+import { Executor, type ExecutorState } from './lifecycle.ts';
+
+// Kubernetes starts the process anew when what it needs has not come by then.
+const START_TIMEOUT_MS = 30_000;
+// What an evicted executor has under way is cut off then: Redis or the hub may never answer.
+const EVICTED_EXIT_MS = 3_000;
 
 const config = configOrExit(() => executorConfig(process.env));
 const log = createLogger('executor', config.logLevel, config.prettyLogs);
-
-// Kubernetes starts the process anew when what it needs has not come by then.
-const REDIS_TIMEOUT_MS = 30_000;
-
-const urls = await discover(config.repertoireUrl, AbortSignal.timeout(30_000));
 const lease = leaseRedis(config.lockRedisUrl);
 const worker = workerRedis(config.redisUrl);
 for (const redis of [lease, worker]) {
   redis.on('error', (error: Error) => log.warn({ err: error }, 'Redis connection'));
 }
-await untilReady(lease, REDIS_TIMEOUT_MS);
-const executor = new Executor({
-  config,
-  hubUrl: urls.hubUrl,
-  gafaelfawr: new Gafaelfawr(config.gafaelfawrUrl ?? urls.gafaelfawrUrl, config.adminToken),
-  leaseRedis: lease,
-  workerRedis: worker,
-  store: new ResultStore(worker),
-  log,
-});
-const health = healthServer(() => executor.state);
-health.listen(config.port, config.host, () => log.info({ address: health.address() }, 'listening'));
+let executor: Executor | undefined;
+const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   process.once(signal, () => {
     log.info({ signal }, 'stopping');
-    executor.requestStop();
+    stop.abort(new Error(`stopped by ${signal}`));
+    executor?.requestStop();
   });
 }
+const state = (): ExecutorState => executor?.state ?? 'idle';
+const health = healthServer(state);
+health.listen(config.port, config.host, () => log.info({ address: health.address() }, 'listening'));
 
 try {
+  await untilReady(lease, START_TIMEOUT_MS);
+  const started = AbortSignal.any([stop.signal, AbortSignal.timeout(START_TIMEOUT_MS)]);
+  const urls = await discover(config.repertoireUrl, started);
+  executor = new Executor({
+    config,
+    hubUrl: urls.hubUrl,
+    gafaelfawr: new Gafaelfawr(config.gafaelfawrUrl ?? urls.gafaelfawrUrl, config.adminToken),
+    leaseRedis: lease,
+    workerRedis: worker,
+    store: new ResultStore(worker),
+    log,
+    onEvicted: () => setTimeout(() => process.exit(1), EVICTED_EXIT_MS).unref(),
+  });
   await executor.run();
 } catch (error) {
-  log.fatal({ err: error }, 'executor ends');
-  process.exitCode = 1;
+  if (!stop.signal.aborted) {
+    log.fatal({ err: error }, 'executor ends');
+    process.exitCode = 1;
+  }
 } finally {
   health.close();
   health.closeAllConnections();

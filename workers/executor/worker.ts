@@ -31,9 +31,9 @@ export interface HeldJob {
   /** Aborted when the job must be left alone at once: its lock or the lease is lost, or the grace is over. */
   readonly signal: AbortSignal;
   readonly log: Logger;
-  reportProgress(progress: JobProgress): void;
+  readonly reportProgress: (progress: JobProgress) => void;
   /** Remembers, for a job that must not be rerun, that its notebook has begun. */
-  markFirstCellStarted(): Promise<void>;
+  readonly markFirstCellStarted: () => Promise<void>;
 }
 
 export interface NbexecWorkerOptions {
@@ -51,9 +51,9 @@ export interface NbexecWorkerOptions {
   log: Logger;
 }
 
-// A job whose executors keep dying is ended after this many, or it would take all of them down in turn.
+// A job whose executors or labs keep dying is ended after this many, or it would take all of them down in turn.
 const MAX_STALLED = 3;
-const MAX_STARTED_ATTEMPTS = 5;
+const MAX_LOST_ATTEMPTS = 5;
 const FETCH_WAIT_SECONDS = 2;
 const RETRY_FETCH_MS = 1_000;
 
@@ -182,7 +182,11 @@ export class NbexecWorker {
     const expected = error instanceof GiveBackError;
     log[expected ? 'warn' : 'error']({ err: error }, 'job given back');
     try {
-      if (!this.#draining) await this.#options.onTrouble(error);
+      if (!this.#draining) {
+        await this.#options.onTrouble(error);
+        this.#options.assertHeld();
+        await job.updateData({ ...job.data, lost_attempts: (job.data.lost_attempts ?? 0) + 1 });
+      }
       this.#options.assertHeld();
       await job.moveToWait(token);
     } catch (giveBackError) {
@@ -192,11 +196,17 @@ export class NbexecWorker {
 
   /** The outcome of a job that must not be started once more. */
   #refusal(job: Job<NbexecJobData>): NbexecOutcome | undefined {
-    if (job.deferredFailure || job.attemptsStarted > MAX_STARTED_ATTEMPTS) {
-      const message = `The notebook was given up after ${job.attemptsStarted - 1} attempts that each lost their lab or executor`;
+    const data = nbexecJobData.safeParse(job.data).data;
+    if (!data) {
+      const message = 'The job was written by a version of the service that this executor does not know';
       return { error: errorOf('executor_lost', message) };
     }
-    if (job.data.first_cell_started) {
+    const lost = (data.lost_attempts ?? 0) + job.stalledCounter;
+    if (job.deferredFailure || lost >= MAX_LOST_ATTEMPTS) {
+      const message = `The notebook was given up: its lab or executor was lost ${lost} times`;
+      return { error: errorOf('executor_lost', message) };
+    }
+    if (data.first_cell_started) {
       const message = 'The lab or executor was lost while the notebook ran, and enable_retry is false';
       return { error: errorOf('executor_lost', message) };
     }
@@ -217,6 +227,7 @@ export class NbexecWorker {
           .updateProgress(progress)
           .catch((error: unknown) => log.debug({ err: error }, 'progress not written'));
       },
+      // BullMQ sets job.data to it, so that a later change keeps it.
       markFirstCellStarted: () => job.updateData({ ...data, first_cell_started: true }),
     };
   }

@@ -3,6 +3,7 @@ import { ConfigError } from '../../../lib/config/env.ts';
 import { functionConfig } from '../../../lib/config/functions.ts';
 import { executorConfig } from '../../../workers/executor/config.ts';
 import { runNode } from '../../support/run-node.ts';
+import { thrownBy } from '../../support/thrown.ts';
 
 const FUNCTION_ENV = {
   NOTEBURST_REDIS_URL: 'redis://localhost:6379/0',
@@ -44,15 +45,7 @@ const BROKEN_EXECUTOR = {
   NOTEBURST_WORKER_GRACE_SECONDS: CANARY,
 };
 
-function problemsOf(parse: () => unknown): string {
-  try {
-    parse();
-  } catch (error) {
-    expect(error).toBeInstanceOf(ConfigError);
-    return (error as Error).message;
-  }
-  throw new Error('the environment was taken');
-}
+const problemsOf = (parse: () => unknown) => thrownBy(ConfigError, parse).message;
 
 /** The names at the beginning of the message's lines. */
 const namesIn = (message: string): string[] =>

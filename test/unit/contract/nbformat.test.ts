@@ -1,16 +1,10 @@
 import { describe, expect, test } from 'vitest';
 import { InvalidNotebookError, multiline, parseNotebook } from '../../../lib/contract/nbformat.ts';
+import { briefly } from '../../support/brief.ts';
 import { codeCell, ipynb, markdownCell, notebook } from '../../support/notebooks.ts';
+import { thrownBy } from '../../support/thrown.ts';
 
-function problemOf(text: string): string {
-  try {
-    parseNotebook(text);
-  } catch (error) {
-    expect(error).toBeInstanceOf(InvalidNotebookError);
-    return (error as Error).message;
-  }
-  throw new Error('the notebook was taken');
-}
+const problemOf = (text: string) => thrownBy(InvalidNotebookError, () => parseNotebook(text)).message;
 
 describe('a notebook', () => {
   test.each([0, 1, 2, 3, 4, 5])('of nbformat 4.%d is taken', (minor) => {
@@ -38,39 +32,41 @@ describe('a notebook', () => {
     });
   });
 
-  test.each([
-    ['not json', 'The notebook is not valid JSON: syntax error'],
-    ['{"nbformat": 4,', 'The notebook is not valid JSON: syntax error at position 15 (line 1 column 16)'],
-    ['{"nbformat": ', 'The notebook is not valid JSON: syntax error (is it cut off?)'],
-    ['[]', 'The notebook must be a JSON object with nbformat, metadata and cells'],
-    ['null', 'The notebook must be a JSON object with nbformat, metadata and cells'],
-    ['{}', 'The notebook has no "nbformat" field: is it a Jupyter notebook?'],
-    [ipynb({ nbformat_minor: 6 }), 'The notebook has nbformat 4.6, but 4.0 to 4.5 are taken'],
-    [
-      ipynb({ nbformat: 3, nbformat_minor: 0 }),
-      'The notebook has nbformat 3, but only nbformat 4 is taken; upgrade it with: jupyter nbconvert --to notebook --nbformat 4 NOTEBOOK',
-    ],
-    [
-      ipynb({ nbformat: 'canary' }),
-      'The notebook has another "nbformat", but only nbformat 4 is taken; upgrade it with: jupyter nbconvert --to notebook --nbformat 4 NOTEBOOK',
-    ],
-    [
-      ipynb({ cells: 'none' }),
-      'The notebook does not follow nbformat 4: cells: Invalid input: expected array, received string',
-    ],
-    [
-      ipynb({ cells: [codeCell('1'), { ...codeCell('2'), source: 7 }] }),
-      'The notebook does not follow nbformat 4: cells.1.source: should be a string or a list of strings',
-    ],
-    [
-      ipynb({ cells: [{ ...codeCell('2'), outputs: [1] }] }),
-      'The notebook does not follow nbformat 4: cells.0.outputs.0: should be an object',
-    ],
-    [
-      ipynb({ cells: [{ cell_type: 'heading', source: '' }] }),
-      "The notebook does not follow nbformat 4: cells.0.cell_type: Invalid discriminator value. Expected 'code' | 'markdown' | 'raw'",
-    ],
-  ])('that is %.40s is refused and told why', (text, message) => {
+  test.each(
+    briefly<[string, string]>([
+      ['not json', 'The notebook is not valid JSON: syntax error'],
+      ['{"nbformat": 4,', 'The notebook is not valid JSON: syntax error at position 15 (line 1 column 16)'],
+      ['{"nbformat": ', 'The notebook is not valid JSON: syntax error (is it cut off?)'],
+      ['[]', 'The notebook must be a JSON object with nbformat, metadata and cells'],
+      ['null', 'The notebook must be a JSON object with nbformat, metadata and cells'],
+      ['{}', 'The notebook has no "nbformat" field: is it a Jupyter notebook?'],
+      [ipynb({ nbformat_minor: 6 }), 'The notebook has nbformat 4.6, but 4.0 to 4.5 are taken'],
+      [
+        ipynb({ nbformat: 3, nbformat_minor: 0 }),
+        'The notebook has nbformat 3, but only nbformat 4 is taken; upgrade it with: jupyter nbconvert --to notebook --nbformat 4 NOTEBOOK',
+      ],
+      [
+        ipynb({ nbformat: 'canary' }),
+        'The notebook has another "nbformat", but only nbformat 4 is taken; upgrade it with: jupyter nbconvert --to notebook --nbformat 4 NOTEBOOK',
+      ],
+      [
+        ipynb({ cells: 'none' }),
+        'The notebook does not follow nbformat 4: cells: Invalid input: expected array, received string',
+      ],
+      [
+        ipynb({ cells: [codeCell('1'), { ...codeCell('2'), source: 7 }] }),
+        'The notebook does not follow nbformat 4: cells.1.source: should be a string or a list of strings',
+      ],
+      [
+        ipynb({ cells: [{ ...codeCell('2'), outputs: [1] }] }),
+        'The notebook does not follow nbformat 4: cells.0.outputs.0: should be an object',
+      ],
+      [
+        ipynb({ cells: [{ cell_type: 'heading', source: '' }] }),
+        "The notebook does not follow nbformat 4: cells.0.cell_type: Invalid discriminator value. Expected 'code' | 'markdown' | 'raw'",
+      ],
+    ]),
+  )('that is %s is refused and told why', (_, text, message) => {
     expect(problemOf(text)).toBe(message);
   });
 

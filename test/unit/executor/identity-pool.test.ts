@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { ConfigError } from '../../../lib/config/env.ts';
 import { readIdentities } from '../../../workers/executor/identity/identity-pool.ts';
+import { thrownBy } from '../../support/thrown.ts';
 
 let dir: string;
 let path: string;
@@ -18,15 +19,7 @@ function read(yaml: string) {
   return readIdentities(path);
 }
 
-function problemOf(act: () => unknown): string {
-  try {
-    act();
-  } catch (error) {
-    expect(error).toBeInstanceOf(ConfigError);
-    return (error as Error).message;
-  }
-  throw new Error('the file was taken');
-}
+const problemOf = (act: () => unknown) => thrownBy(ConfigError, act).message;
 
 describe('identities.yaml', () => {
   test('is a list of user names, with ids where the platform needs them', () => {

@@ -137,6 +137,40 @@ describe('what a killed platform leaves', () => {
   });
 });
 
+describe('the death of npm', () => {
+  const IDENTITY = new URL('../../../platform/process/identity.mjs', import.meta.url).href;
+  const code = `import { onParentDeath } from '${IDENTITY}';
+    onParentDeath(() => { console.log('orphaned'); process.exit(); }, 20);
+    setInterval(() => {}, 1e6); console.log('up ' + process.pid);`;
+
+  it.each([
+    [
+      'with a shell in between',
+      'child_process.spawn("sh", ["-c", "$NODE --input-type=module -e \\"$CODE\\"; true"], o)',
+    ],
+    [
+      'which is the parent',
+      'child_process.spawn(process.env.NODE, ["--input-type=module", "-e", process.env.CODE], o)',
+    ],
+  ])('is noticed, %s', async (_how, start) => {
+    const options =
+      '{ stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, npm_lifecycle_event: "start" } }';
+    const npm = spawn(
+      process.execPath,
+      ['-e', `const child_process = require('child_process'); const o = ${options}; ${start}`],
+      {
+        env: { ...process.env, NODE: process.execPath, CODE: code },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
+    let output = '';
+    npm.stdout.setEncoding('utf8').on('data', (text: string) => (output += text));
+    await expect.poll(() => output, { timeout: 5_000 }).toMatch(/^up \d+\n$/);
+    npm.kill('SIGKILL');
+    await expect.poll(() => output, { timeout: 5_000 }).toMatch(/orphaned/);
+  });
+});
+
 describe('a lock', () => {
   it('is held by one, waited for by the next, and taken over from the dead', async () => {
     const path = join(dir, 'lock');
