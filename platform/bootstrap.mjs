@@ -7,7 +7,7 @@ import { constants } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { onParentDeath } from './process/identity.mjs';
+import { npmHasDied, onParentDeath } from './process/identity.mjs';
 import { installPackages } from './setup/npm-packages.mjs';
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
@@ -66,6 +66,8 @@ onParentDeath(() => {
 
 /** @param {NodeJS.Signals} signal */
 const exitCodeOf = (signal) => 128 + (constants.signals[signal] ?? 0);
+
+if (npmHasDied()) process.exit(exitCodeOf('SIGTERM'));
 
 const [script, ...args] = process.argv.slice(2);
 if (major(process.version) < 20) fail(`this needs Node 20 or newer; yours is ${process.version}.`);

@@ -12,13 +12,11 @@ import { parseOptions, UsageError, type StartOptions } from './start/options.ts'
 import { removeReadyFile, writeReadyFile } from './start/ready-file.ts';
 import { CellProgress, problemOf, shown, writeResults } from './start/report.ts';
 import { StopSignals } from './start/stop-signals.ts';
-import { DEFAULT_STATE_DIR, statePaths } from './state.ts';
+import { statePaths } from './state.ts';
 
 const EXIT = { ok: 0, notebookFailed: 1, usage: 2, platformTrouble: 3 } as const;
 const DEFAULT_PORT = 8080;
 
-const stateDir = DEFAULT_STATE_DIR;
-const paths = statePaths(stateDir);
 const steps = new StepList();
 
 /** The default port, or the next one that is free; one that was asked for must be free. */
@@ -49,7 +47,13 @@ async function runNotebook(
   const job = await client.complete(submitted, (job) => progress.show(job));
   if (job.ipynb !== undefined) {
     const { name, outDir } = options;
-    const target = { name, outDir, venvDir: platform.venvDir, homeDir: join(stateDir, 'tools'), signal };
+    const target = {
+      name,
+      outDir,
+      venvDir: platform.venvDir,
+      homeDir: join(options.stateDir, 'tools'),
+      signal,
+    };
     const files = await steps.run('Writing the results', () => writeResults(job.ipynb ?? '', target));
     for (const file of files) steps.say(`  ${shown(file)}`);
   }
@@ -68,6 +72,8 @@ curl -s -H 'Authorization: Bearer ${token}' '${submitted.self_url}'
 /** Everything between the command line and the exit code. */
 async function main(options: StartOptions, stop: StopSignals): Promise<number> {
   const { signal } = stop;
+  const { stateDir } = options;
+  const paths = statePaths(stateDir);
   let platform: Platform | undefined;
   let code: number = EXIT.ok;
   try {
@@ -103,6 +109,7 @@ async function main(options: StartOptions, stop: StopSignals): Promise<number> {
       process.stderr.write(`\nerror: ${messageOf(error)}${hint}\n`);
     }
   } finally {
+    removeReadyFile(paths.ready);
     if (platform) await stopPlatform(platform);
   }
   const by = stop.received;
@@ -113,7 +120,6 @@ async function main(options: StartOptions, stop: StopSignals): Promise<number> {
 }
 
 async function stopPlatform(platform: Platform): Promise<void> {
-  removeReadyFile(paths.ready);
   try {
     await steps.run('Stopping labs and services', () => platform.stop());
   } catch (error) {
@@ -126,7 +132,7 @@ try {
   const stop = new StopSignals(() => {
     steps.say('Stopping at once');
     killRunning();
-    void forceStop(stateDir).finally(() => process.exit(130));
+    void forceStop(options.stateDir).finally(() => process.exit(130));
   });
   stop.signal.addEventListener('abort', () => steps.say(`\nStopping (${stop.received}) …`));
   process.exitCode = await main(options, stop);

@@ -54,6 +54,28 @@ function describe(pid) {
   }
 }
 
+const SHELL = /^(sh|dash|bash|ash|zsh)$/;
+const RUNNER = /npm|node|MainThread|yarn|bun/;
+
+/** The npm that runs us through a shell, or whoever has inherited that shell; undefined where there is no shell. */
+function npmBehindShell() {
+  const shell = process.env.npm_lifecycle_event === undefined ? undefined : describe(process.ppid);
+  return shell && SHELL.test(shell.name) ? shell.parent : undefined;
+}
+
+/**
+ * Whether npm, or the shell between, was killed before this process could begin to watch them: then an init process has
+ * inherited us. npm passes no signal on before it is ready to, and its shell none at all.
+ *
+ * @returns {boolean} false where nobody can tell: without npm, or without /proc
+ */
+export function npmHasDied() {
+  const parent = describe(process.ppid);
+  if (process.env.npm_lifecycle_event === undefined || !parent) return false;
+  const npm = npmBehindShell();
+  return !RUNNER.test((npm === undefined ? parent : describe(npm))?.name ?? '');
+}
+
 /**
  * Calls back once when whoever started this process has died: a killed npm sends no signal to what it started. npm does
  * that through a shell, which lives on without it, so that it is npm itself that has to be watched.
@@ -64,8 +86,7 @@ function describe(pid) {
  */
 export function onParentDeath(callback, everyMs = 500) {
   const parent = process.ppid;
-  const shell = process.env.npm_lifecycle_event === undefined ? undefined : describe(parent);
-  const npm = shell && /^(sh|dash|bash|ash|zsh)$/.test(shell.name) ? shell.parent : undefined;
+  const npm = npmBehindShell();
   const timer = setInterval(() => {
     if (process.ppid === parent && (npm === undefined || describe(parent)?.parent === npm)) return;
     clearInterval(timer);

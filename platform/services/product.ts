@@ -99,9 +99,10 @@ export function startExecutor(
       NOTEBURST_GAFAELFAWR_TOKEN: options.adminToken,
       NOTEBURST_WORKER_IDENTITIES_PATH: options.identitiesPath,
       NOTEBURST_WORKER_IMAGE_SELECTOR: 'recommended',
+      // Within the grace below it gives back what still runs, stops its lab and deletes its token.
+      NOTEBURST_WORKER_GRACE_SECONDS: '1',
       ...options.env,
     },
-    // It gives its job back, stops its lab, deletes its token.
     graceMs: 6_000,
   });
   const healthUrl = `http://127.0.0.1:${options.port}/health`;

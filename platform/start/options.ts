@@ -11,6 +11,7 @@ export interface StartOptions {
   stay: boolean;
   port?: number;
   outDir: string;
+  stateDir: string;
   timeout: string;
   kernel: string;
   executors: number;
@@ -49,7 +50,7 @@ Exit codes:
   3    the platform could not be set up or started
   130, 143, 129  ended by Ctrl-C, SIGTERM, SIGHUP
 
-Logs are in .platform/logs/, the address and tokens of a running platform in .platform/ready.json.`;
+Logs are in .platform/logs/, the address and tokens of a running platform in .platform/ready.json (--state moves both).`;
 
 const integer =
   (min: number, max: number) =>
@@ -71,6 +72,7 @@ export function parseOptions(argv: readonly string[], isTTY: boolean): StartOpti
     .option('--stay', 'stay up afterwards (default on a terminal)')
     .option('--port <n>', "the origin's port (default: 8080, or the next free one)", integer(1, 65_535))
     .option('--out <dir>', 'where the results go', 'out')
+    .option('--state <dir>', 'the state folder, one for each platform that runs', '.platform')
     .option('--timeout <duration>', 'how long the notebook may run: 90, 5m, "1h 30m"', '5m')
     .option('--kernel <name>', 'which kernel runs it: lsst or python3', 'lsst')
     .option('--executors <n>', 'how many labs take jobs', integer(1, 16), 1)
@@ -90,6 +92,7 @@ export function parseOptions(argv: readonly string[], isTTY: boolean): StartOpti
     stay?: true;
     port?: number;
     out: string;
+    state: string;
     timeout: string;
     kernel: string;
     executors: number;
@@ -104,6 +107,7 @@ export function parseOptions(argv: readonly string[], isTTY: boolean): StartOpti
     stay: options.stay ?? (!options.once && isTTY),
     ...(options.port !== undefined && { port: options.port }),
     outDir: resolve(options.out),
+    stateDir: resolve(options.state),
     timeout: options.timeout,
     kernel: options.kernel,
     executors: options.executors,
