@@ -11,10 +11,15 @@ const onRedis = { globalSetup: 'test/support/global-redis.ts', testTimeout: 20_0
 // Labs and kernels share two cores: files one after the other, or their waits would be each other's.
 const onPlatform = {
   globalSetup: 'test/support/global-platform.ts',
+  provide: { labKind: 'std6' },
   fileParallelism: false,
   testTimeout: 60_000,
   hookTimeout: 90_000,
 };
+
+/** The tests of kernels are the same for each kind of lab; the slow ones are run by `npm run test:kinds`. */
+const onKind = (labKind: string, include = 'test/kinds/*.test.ts') =>
+  project(`kinds-${labKind}`, { ...onPlatform, include: [include], provide: { labKind } });
 
 export default defineConfig({
   test: {
@@ -23,8 +28,12 @@ export default defineConfig({
     projects: [
       project('unit'),
       project('redis', onRedis),
-      project('lab', onPlatform),
+      project('lab', { ...onPlatform, include: ['test/lab/**/*.test.ts', 'test/kinds/*.test.ts'] }),
       project('e2e', onPlatform),
+      onKind('std7'),
+      onKind('jsd'),
+      onKind('ext', 'test/kinds/ext/*.test.ts'),
+      project('fidelity', onPlatform),
     ],
   },
 });

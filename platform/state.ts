@@ -19,5 +19,5 @@ export const statePaths = (stateDir: string) => ({
 });
 
 /** The labs' Python environments: a kind is a set of versions (see python/requirements-<kind>.txt). */
-export const LAB_KINDS = ['std6', 'std7', 'jsd'] as const;
+export const LAB_KINDS = ['std6', 'std7', 'jsd', 'ext'] as const;
 export type LabKind = (typeof LAB_KINDS)[number];

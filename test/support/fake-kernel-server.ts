@@ -37,6 +37,8 @@ export interface FakeKernelServer extends AsyncDisposable {
   readonly counts: { pongs: number; opened: number; specs: number };
   /** Offered in the handshake; undefined picks none. */
   subprotocol: string | undefined;
+  /** Keeps what a kernel sends while its client is away, as jupyter_server does; else it is lost. */
+  keepsMessages: boolean;
   /** HTTP status to refuse websockets with. */
   refuseWith: number | undefined;
 }
@@ -92,21 +94,32 @@ export async function startFakeKernelServer(): Promise<FakeKernelServer> {
     counts: { pongs: 0, opened: 0, specs: 0 },
     subprotocol: SUBPROTOCOL,
     refuseWith: undefined,
+    keepsMessages: true,
     [Symbol.asyncDispose]: async () => {
       for (const socket of server.sockets) socket.terminate();
       await new Promise((done) => http.close(done));
     },
   };
-  const processes = new Map<string, { session: string }>();
+  const processes = new Map<string, FakeProcess>();
   sockets.on('connection', (socket: WebSocket, kernelId: string) => {
-    const process = processes.get(kernelId) ?? { session: randomUUID() };
+    const process = processes.get(kernelId) ?? { session: randomUUID(), sent: 0, socket, kept: [] };
+    process.socket = socket;
+    for (const frame of process.kept.splice(0)) socket.send(frame);
     processes.set(kernelId, process);
     serve(server, socket, process);
   });
   return server;
 }
 
-function serve(server: FakeKernelServer, socket: WebSocket, process: { session: string }): void {
+interface FakeProcess {
+  session: string;
+  sent: number;
+  /** The latest. */
+  socket: WebSocket;
+  kept: Uint8Array[];
+}
+
+function serve(server: FakeKernelServer, socket: WebSocket, process: FakeProcess): void {
   server.sockets.add(socket);
   server.counts.opened++;
   const kernel: FakeKernel = {
@@ -114,7 +127,7 @@ function serve(server: FakeKernelServer, socket: WebSocket, process: { session: 
     restart: () => void (process.session = randomUUID()),
     send: (channel, type, content, parent, buffers = []) => {
       const header = {
-        msg_id: randomUUID(),
+        msg_id: `${process.session}_4711_${process.sent++}`,
         msg_type: type,
         session: process.session,
         username: 'fake',
@@ -122,9 +135,16 @@ function serve(server: FakeKernelServer, socket: WebSocket, process: { session: 
         version: '5.3',
       };
       const parentHeader = parent?.header ?? {};
-      socket.send(
-        encodeMessage({ channel, header, parent_header: parentHeader, metadata: {}, content, buffers }),
-      );
+      const frame = encodeMessage({
+        channel,
+        header,
+        parent_header: parentHeader,
+        metadata: {},
+        content,
+        buffers,
+      });
+      if (process.socket.readyState === process.socket.OPEN) process.socket.send(frame);
+      else if (server.keepsMessages) process.kept.push(frame);
     },
   };
   socket.on('close', () => server.sockets.delete(socket));

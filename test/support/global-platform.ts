@@ -7,12 +7,14 @@ import { startPlatform, type Platform } from '../../platform/platform.ts';
 import { StepList } from '../../platform/setup/steps.ts';
 
 /**
- * vitest's global set-up of the tiers that need a platform: a real Redis, hub and origin for the whole run. The tests
+ * vitest's global set-up of the tiers that need a platform: a real Redis, hub and origin for the whole run, with the
+ * kind of lab that the project provides as `labKind`. The tests
  * bring functions and executors of their own. At the end nothing may be left of what they did.
  */
 export default async function setUp(project: TestProject): Promise<() => Promise<void>> {
   const stateDir = mkdtempSync(join(tmpdir(), 'noteburst-platform-'));
-  const platform = await startPlatform({ stateDir, functions: false, steps: new StepList() });
+  const { labKind: kind } = project.getProvidedContext();
+  const platform = await startPlatform({ stateDir, kind, functions: false, steps: new StepList() });
   project.provide('platform', {
     originUrl: platform.originUrl,
     hubUrl: `${platform.originUrl}/nb`,
@@ -21,6 +23,7 @@ export default async function setUp(project: TestProject): Promise<() => Promise
     redisUrl: platform.redisUrl,
     adminToken: platform.adminToken,
     venvDir: platform.venvDir,
+    kind,
     scratchDir: stateDir,
   });
   return async () => {

@@ -1,4 +1,5 @@
 import { inject } from 'vitest';
+import type { LabKind } from '../../platform/state.ts';
 
 /** Where the run's local science platform is; every test shares it, so each uses bots and queues of its own. */
 export interface TestPlatform {
@@ -10,6 +11,8 @@ export interface TestPlatform {
   /** has the scope admin:token */
   readonly adminToken: string;
   readonly venvDir: string;
+  /** which Python environment its labs have */
+  readonly kind: LabKind;
   /** for what the tests' own processes write */
   readonly scratchDir: string;
 }
@@ -17,6 +20,8 @@ export interface TestPlatform {
 declare module 'vitest' {
   interface ProvidedContext {
     platform: TestPlatform;
+    /** what vitest.config.ts asks of the project's platform */
+    labKind: LabKind;
   }
 }
 

@@ -4,16 +4,24 @@ import {
   KernelDiedError,
   KernelTimeoutError,
   KernelUnreachableError,
+  MessageTooLargeError,
+  OutputLostError,
   SocketClosedError,
 } from '../../../workers/executor/kernel/kernel-error.ts';
-import {
-  KernelConnection,
-  type ConnectionTimings,
-} from '../../../workers/executor/kernel/kernel-connection.ts';
+import type { ConnectionTimings } from '../../../workers/executor/kernel/connection-timings.ts';
+import { KernelConnection } from '../../../workers/executor/kernel/kernel-connection.ts';
+import type { ProcessProbe } from '../../../workers/executor/kernel/death-watch.ts';
+import type { TransportHandlers } from '../../../workers/executor/kernel/kernel-transport.ts';
 import { openKernelSocket } from '../../../workers/executor/kernel/kernel-socket.ts';
 import type { KernelMessage } from '../../../workers/executor/kernel/messages.ts';
-import { finish, startFakeKernelServer, type FakeKernelServer } from '../../support/fake-kernel-server.ts';
+import {
+  finish,
+  startFakeKernelServer,
+  type FakeKernel,
+  type FakeKernelServer,
+} from '../../support/fake-kernel-server.ts';
 
+const QUICK = { reconnectTimeoutMs: 300, reconnectPauseMs: 10, verifyTimeoutMs: 100, settleMs: 20 };
 const signal = new AbortController().signal;
 let server: FakeKernelServer;
 let connection: KernelConnection;
@@ -24,7 +32,15 @@ function connect(timings: Partial<ConnectionTimings> = {}, maxMessageBytes = 2 *
       const channels = await server.host.channels('k', clientSession);
       return openKernelSocket({ ...channels, maxMessageBytes, closeTimeoutMs: 200 }, handlers, signal);
     },
-    { replyMs: 50, idleMs: 50, probeIntervalMs: 20, readyIntervalMs: 20, readyTimeoutMs: 1_000, ...timings },
+    {
+      replyMs: 50,
+      idleMs: 50,
+      probeIntervalMs: 20,
+      readyIntervalMs: 20,
+      readyTimeoutMs: 1_000,
+      ...QUICK,
+      ...timings,
+    },
   );
   return connection;
 }
@@ -232,21 +248,14 @@ describe('the end of a kernel or socket', () => {
     expect(await connection.execute('', ignore)).toMatchObject({ reply: { status: 'ok' } });
   });
 
-  test('a cut socket rejects what is pending', async () => {
-    server.onExecute = (kernel) => kernel.socket.terminate();
-    await ready();
-    await expect(connection.execute('', ignore)).rejects.toMatchObject({
-      code: 'socket_closed',
-      closeCode: 1006,
-    });
-    await expect(connection.ready(signal)).rejects.toThrow(SocketClosedError);
-  });
-
   test('a message above the limit closes the socket, saying so', async () => {
     server.onExecute = (kernel, request) =>
       kernel.send('iopub', 'stream', { name: 'stdout', text: 'x'.repeat(2 ** 21) }, request);
     await ready();
-    await expect(connection.execute('', ignore)).rejects.toThrow('Max payload size exceeded');
+    const execution = connection.execute('', ignore);
+    await expect(execution).rejects.toThrow(MessageTooLargeError);
+    await expect(execution).rejects.toThrow('a message above 1.0 MiB');
+    expect(server.counts.opened).toBe(1);
   });
 
   test('close ends what is pending', async () => {
@@ -256,5 +265,152 @@ describe('the end of a kernel or socket', () => {
     const rejected = execution.catch((error: unknown) => error);
     await connection.close();
     expect(await rejected).toBeInstanceOf(SocketClosedError);
+  });
+});
+
+/** The kernel prints one letter, the socket breaks, and the rest happens while it is away. */
+function cutMidCell(rest: (kernel: FakeKernel, request: KernelMessage, free: () => void) => void): void {
+  const answer = server.onKernelInfo;
+  const waiting: (() => void)[] = [];
+  const free = () => waiting.forEach((answer) => answer());
+  server.onExecute = (kernel, request) => {
+    // The shell is busy until the cell ends.
+    server.onKernelInfo = (kernel, request) => {
+      if (request.channel === 'control') answer(kernel, request);
+      else waiting.push(() => answer(kernel, request));
+    };
+    kernel.send('iopub', 'status', { execution_state: 'busy' }, request);
+    kernel.send('iopub', 'stream', { name: 'stdout', text: 'a' }, request);
+    setTimeout(() => {
+      kernel.socket.once('close', () => rest(kernel, request, free));
+      kernel.socket.terminate();
+    }, 20);
+  };
+}
+const print = (kernel: FakeKernel, request: KernelMessage, text: string) =>
+  kernel.send('iopub', 'stream', { name: 'stdout', text }, request);
+
+const openFake = (clientSession: string) => async (handlers: TransportHandlers, signal: AbortSignal) =>
+  openKernelSocket(await server.host.channels('k', clientSession), handlers, signal);
+
+const silent = () => {
+  server.onExecute = () => (server.onKernelInfo = () => undefined);
+};
+const withProbe = (probe: ProcessProbe) => {
+  return new KernelConnection(openFake, { probeIntervalMs: 20, silenceMs: 40, readyIntervalMs: 20 }, probe);
+};
+
+describe('a socket that is cut', () => {
+  const printed: string[] = [];
+  const collect = {
+    onIopub: ({ content }: KernelMessage) =>
+      void ('text' in content && printed.push(content['text'] as string)),
+  };
+  beforeEach(() => void printed.splice(0));
+
+  test('loses nothing where the server keeps messages', async () => {
+    cutMidCell((kernel, request, free) => {
+      print(kernel, request, 'b');
+      setTimeout(() => (print(kernel, request, 'c'), (finish(kernel, request), free())), 100);
+    });
+    await ready();
+    const result = await connection.execute('', collect);
+    expect(result).toMatchObject({ reply: { status: 'ok' } });
+    expect(result).not.toHaveProperty('missing');
+    expect(printed).toEqual(['a', 'b', 'c']);
+  });
+
+  test('loses nothing anywhere when the kernel was quiet, which its numbers prove', async () => {
+    server.keepsMessages = false;
+    cutMidCell((kernel, request, free) => setTimeout(() => (finish(kernel, request), free()), 150));
+    await ready();
+    expect(await connection.execute('', collect)).not.toHaveProperty('missing');
+  });
+
+  test.each([
+    ['throw', { code: 'output_lost' }],
+    ['report', { reply: { status: 'ok' }, missing: 'output' }],
+  ] as const)('tells of output that was lost: %s', async (lostOutput, expected) => {
+    server.keepsMessages = false;
+    cutMidCell((kernel, request, free) => {
+      print(kernel, request, 'lost');
+      setTimeout(() => (finish(kernel, request), free()), 150);
+    });
+    await ready();
+    const outcome = await connection.execute('', { ...collect, lostOutput }).catch((error: unknown) => error);
+    expect(outcome).toMatchObject(expected);
+  });
+
+  test('whose cell ended meanwhile, unheard, is no success', async () => {
+    server.keepsMessages = false;
+    cutMidCell((kernel, request, free) => {
+      finish(kernel, request);
+      setTimeout(free, 150);
+    });
+    await ready();
+    await expect(connection.execute('', { ...collect, lostOutput: 'report' })).rejects.toThrow(
+      OutputLostError,
+    );
+  });
+
+  test('with a request that never arrived, sends it again', async () => {
+    server.onExecute = (kernel) => {
+      server.onExecute = finish;
+      kernel.socket.terminate();
+    };
+    await ready();
+    expect(await connection.execute('', ignore)).toMatchObject({ reply: { status: 'ok' } });
+    expect(server.received).toHaveLength(2);
+  });
+
+  test('comes back to another process: the kernel died', async () => {
+    cutMidCell((kernel) => kernel.restart());
+    await ready();
+    await expect(connection.execute('', ignore)).rejects.toThrow(KernelDiedError);
+  });
+
+  test('and cannot be opened again ends everything in bounded time', async () => {
+    cutMidCell(() => (server.refuseWith = 503));
+    await ready();
+    await expect(connection.execute('', ignore)).rejects.toMatchObject({
+      code: 'socket_closed',
+      closeCode: 1006,
+    });
+    await expect(connection.ready(signal)).rejects.toThrow(SocketClosedError);
+  });
+
+  test('of a kernel the lab no longer has is not opened again and again', async () => {
+    cutMidCell(() => (server.refuseWith = 404));
+    await ready({ reconnectTimeoutMs: 60_000 });
+    await expect(connection.execute('', ignore)).rejects.toThrow(SocketClosedError);
+  });
+
+  test('between two cells costs nothing', async () => {
+    await ready();
+    await connection.execute('', ignore);
+    for (const socket of server.sockets) socket.terminate();
+    await vi.waitFor(() => expect(server.counts.opened).toBe(2));
+    expect(await connection.execute('', ignore)).not.toHaveProperty('missing');
+  });
+});
+
+describe('a silent kernel', () => {
+  test('whose process is gone has died', async () => {
+    const pids: number[] = [];
+    connection = withProbe((pid) => (pids.push(pid), Promise.resolve(false)));
+    await connection.ready(signal);
+    silent();
+    await expect(connection.execute('', ignore)).rejects.toThrow('The kernel died: its process ended');
+    expect(pids).toEqual([4711]);
+  });
+
+  test.each([true, undefined])('is left alone while its process runs, or nobody knows: %s', async (known) => {
+    const probe = vi.fn<ProcessProbe>(() => Promise.resolve(known));
+    connection = withProbe(probe);
+    await connection.ready(signal);
+    silent();
+    const execution = connection.execute('', { ...ignore, signal: AbortSignal.timeout(250) });
+    await expect(execution).rejects.toThrow('timeout');
+    expect(probe.mock.calls.length).toBeGreaterThan(1);
   });
 });

@@ -70,6 +70,32 @@ describe('KernelPool', () => {
     expect(await kernel.isAlive(100, signal)).toBe(true);
   });
 
+  test('kernels of another name that were on their way do not keep a caller waiting', async () => {
+    const answer = server.onKernelInfo;
+    server.onKernelInfo = (kernel, request) => void setTimeout(() => answer(kernel, request), 50);
+    makePool({ size: 2, maxKernels: 2, timings: { readyIntervalMs: 500 } });
+    const warmed = pool.warm('fake', signal);
+    await vi.waitFor(() => expect(pool.counts.starting).toBe(2), { interval: 1 });
+    const kernel = await pool.acquire('other', signal);
+    expect(kernel.kernelName).toBe('other');
+    await warmed;
+  });
+
+  test('a kernel that was just started is not asked again whether it lives', async () => {
+    const answer = server.onKernelInfo;
+    // Slower than a warm kernel may be, quicker than a start may be.
+    server.onKernelInfo = (kernel, request) => void setTimeout(() => answer(kernel, request), 150);
+    makePool({ size: 0, timings: { readyIntervalMs: 500 } });
+    await pool.acquire('fake', signal);
+    expect(server.counts.opened).toBe(1);
+  });
+
+  test('warming says why no kernel came', async () => {
+    const startSession = () => Promise.reject(new Error('no space left on device'));
+    makePool({ host: { ...server.host, startSession } });
+    await expect(pool.warm('fake', signal)).rejects.toThrow('no space left on device');
+  });
+
   test('never more than maxKernels: the next waits for a release', async () => {
     makePool({ maxKernels: 1 });
     const first = await pool.acquire('fake', signal);

@@ -10,8 +10,8 @@ export interface FutureGraces {
 export interface Settled {
   /** Missing when idle came and the reply did not within its grace. */
   reply: KernelMessage | undefined;
-  /** False when the reply came and idle did not within its grace: outputs may be missing. */
-  idle: boolean;
+  /** Missing when the reply came and idle did not within its grace: outputs may be missing. */
+  idle: KernelMessage | undefined;
 }
 
 /**
@@ -25,7 +25,7 @@ export class RequestFuture {
   readonly #resolve: (settled: Settled) => void;
   readonly #reject: (error: Error) => void;
   #reply: KernelMessage | undefined;
-  #idle = false;
+  #idle: KernelMessage | undefined;
   #grace: NodeJS.Timeout | undefined;
 
   constructor(msgId: string, graces: FutureGraces) {
@@ -47,8 +47,14 @@ export class RequestFuture {
 
   /** An iopub message whose parent is this request. */
   onIopub(message: KernelMessage): void {
-    if (isStatus(message, 'idle')) this.#idle = true;
-    if (this.#idle || this.#reply !== undefined) this.#advance();
+    if (isStatus(message, 'idle')) this.#idle = message;
+    if (this.#idle !== undefined || this.#reply !== undefined) this.#advance();
+  }
+
+  /** Ends it with what has come: the kernel is known to be done with it. */
+  settle(): void {
+    clearTimeout(this.#grace);
+    this.#resolve({ reply: this.#reply, idle: this.#idle });
   }
 
   /** Ends it with an error; a settled future stays as it is. */
@@ -59,14 +65,10 @@ export class RequestFuture {
 
   #advance(): void {
     clearTimeout(this.#grace);
-    if (this.#idle && this.#reply !== undefined) this.#settle();
+    if (this.#idle !== undefined && this.#reply !== undefined) this.settle();
     else {
-      const graceMs = this.#idle ? this.#graces.replyMs : this.#graces.idleMs;
-      this.#grace = setTimeout(() => this.#settle(), graceMs);
+      const graceMs = this.#idle !== undefined ? this.#graces.replyMs : this.#graces.idleMs;
+      this.#grace = setTimeout(() => this.settle(), graceMs);
     }
-  }
-
-  #settle(): void {
-    this.#resolve({ reply: this.#reply, idle: this.#idle });
   }
 }

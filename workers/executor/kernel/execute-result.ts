@@ -6,9 +6,10 @@ export interface ExecuteResult {
   /** When the kernel sent the reply, ISO 8601 by its clock; absent when the reply was lost. */
   repliedAt?: string;
   /**
-   * What did not come in time: `reply` is then put together from the outputs; without `idle`, outputs may be missing.
+   * What did not come: `reply` is then put together from the outputs; without `idle`, or after the websocket was cut
+   * (`output`), outputs may be missing.
    */
-  missing?: 'reply' | 'idle';
+  missing?: 'reply' | 'idle' | 'output';
 }
 
 /** "Execute", reply content. Kernels in the field leave out what they have not: only the status must be there. */

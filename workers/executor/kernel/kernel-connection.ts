@@ -1,35 +1,30 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { DeathWatch } from './death-watch.ts';
-import { RequestFuture, type FutureGraces, type Settled } from './execute-future.ts';
+import { DEFAULT_TIMINGS, type ConnectionTimings } from './connection-timings.ts';
+import { DeathWatch, type ProcessProbe } from './death-watch.ts';
+import { RequestFuture, type Settled } from './execute-future.ts';
 import { readExecuteReply, replyFromOutputs, type ExecuteResult } from './execute-result.ts';
 import {
   CellTooLargeError,
   KernelDiedError,
   KernelTimeoutError,
   MalformedMessageError,
+  MessageTooLargeError,
+  OutputLostError,
   SocketClosedError,
 } from './kernel-error.ts';
-import type { KernelTransport, OpenTransport } from './kernel-transport.ts';
-import { isObject, makeMessage, type CommMessage, type JsonObject, type KernelMessage } from './messages.ts';
+import { KernelLink } from './kernel-link.ts';
+import type { OpenTransport } from './kernel-transport.ts';
+import { MessageLedger, numberOf } from './message-ledger.ts';
+import {
+  isObject,
+  isStatus,
+  makeMessage,
+  type CommMessage,
+  type JsonObject,
+  type KernelMessage,
+} from './messages.ts';
 import { decodeMessage, encodeMessage } from './websocket-codec.ts';
-
-export interface ConnectionTimings extends FutureGraces {
-  /** Between two probes of the control channel while something runs. */
-  probeIntervalMs: number;
-  /** Between two kernel_info requests while waiting for the kernel to be ready. */
-  readyIntervalMs: number;
-  /** In all for a kernel to be ready; an `lsst` kernel runs a long set-up first. */
-  readyTimeoutMs: number;
-}
-
-export const DEFAULT_TIMINGS: ConnectionTimings = {
-  replyMs: 2_000,
-  idleMs: 10_000,
-  probeIntervalMs: 500,
-  readyIntervalMs: 250,
-  readyTimeoutMs: 90_000,
-};
 
 /** jupyter_server (tornado) closes the socket, code 1006, on larger messages. */
 const MAX_REQUEST_BYTES = 10 * 2 ** 20;
@@ -42,37 +37,65 @@ export interface ExecuteOptions {
   silent?: boolean;
   storeHistory?: boolean;
   stopOnError?: boolean;
+  /** What to do when output may be missing after the websocket was cut; by default an OutputLostError is thrown. */
+  lostOutput?: 'throw' | 'report';
 }
 
 type Listener = (message: KernelMessage) => void;
 
+/** An execute_request under way. */
+interface Execution {
+  future: RequestFuture;
+  /** The number of the kernel's last message before it, or of its first. */
+  from: number | undefined;
+  throwWhenLost: boolean;
+  /** The kernel was heard to work on it. */
+  begun: boolean;
+  /** The socket was cut meanwhile. */
+  cut: boolean;
+}
+
 /**
- * One kernel over one websocket: never two, as on jupyter-server-documents a second one steals the replies.
+ * One kernel over one websocket at a time: never two, as on jupyter-server-documents a second one steals the replies.
  *
  * Lives as long as the kernel is used. Every method rejects with a `KernelError`; once the kernel died or the socket
- * closed, each further call rejects with that same error.
+ * is lost for good, each further call rejects with that same error. A socket that is cut once the kernel is in use is
+ * opened again with the same `session_id`, for which jupyter_server keeps what it would have sent.
  */
 export class KernelConnection {
   /** What the server keeps messages for while a socket is away, and the session of our messages. */
   readonly clientSession = randomUUID();
-  readonly #open: OpenTransport;
   readonly #timings: ConnectionTimings;
+  readonly #link: KernelLink;
   readonly #watch: DeathWatch;
+  readonly #ledger = new MessageLedger();
   readonly #pending = new Map<string, RequestFuture>();
+  readonly #executions = new Set<Execution>();
   /** Kept for the whole notebook: a thread prints with the parent of the cell that started it, however late. */
   readonly #listeners = new Map<string, Listener>();
   #latest: Listener | undefined;
-  #transport: KernelTransport | undefined;
   #ended: Error | undefined;
   #repliesLost = false;
   #languageInfo: JsonObject = {};
 
   /** @param open called with `clientSession` known, and again if the connection has to be renewed */
-  constructor(open: (clientSession: string) => OpenTransport, timings: Partial<ConnectionTimings> = {}) {
-    this.#open = open(this.clientSession);
+  constructor(
+    open: (clientSession: string) => OpenTransport,
+    timings: Partial<ConnectionTimings> = {},
+    processProbe?: ProcessProbe,
+  ) {
     this.#timings = { ...DEFAULT_TIMINGS, ...timings };
-    const send = (message: KernelMessage) => this.#transport?.send(encodeMessage(message));
-    this.#watch = new DeathWatch(send, this.clientSession, this.#timings.probeIntervalMs);
+    const handlers = {
+      onFrame: (frame: Uint8Array) => this.#onFrame(frame),
+      onCut: (error: Error) => this.#onCut(error),
+      verify: (signal: AbortSignal) => this.#verify(signal),
+      onRestored: () => this.#onRestored(),
+      onEnd: (error: Error) => this.#end(error),
+    };
+    this.#link = new KernelLink(open(this.clientSession), handlers, this.#timings);
+    const probe = () => this.#link.sendNow(encodeMessage(this.#kernelInfo('control')));
+    const onDeath = (evidence: string) => this.#end(new KernelDiedError(evidence));
+    this.#watch = new DeathWatch(probe, onDeath, this.#timings, processProbe);
   }
 
   /** `language_info` of kernel_info_reply; known once `ready` has returned. */
@@ -88,40 +111,16 @@ export class KernelConnection {
    */
   async ready(signal: AbortSignal, timeoutMs = this.#timings.readyTimeoutMs): Promise<void> {
     const deadline = AbortSignal.timeout(timeoutMs);
-    const stop = new AbortController();
-    const until = AbortSignal.any([signal, deadline, stop.signal]);
-    const asked: RequestFuture[] = [];
     try {
-      await this.#connect(until);
-      const answers: Promise<Settled>[] = [];
-      while (!until.aborted) {
-        const future = this.#request(makeMessage('kernel_info_request', 'shell', {}, this.clientSession));
-        asked.push(future);
-        answers.push(future.done.then(complete));
-        const pause = delay(this.#timings.readyIntervalMs, undefined, { signal: until });
-        const settled = await Promise.race([
-          Promise.any(answers).catch(() => undefined),
-          pause.catch(() => undefined),
-        ]);
-        if (this.#ended !== undefined) throw this.#ended;
-        if (settled?.reply === undefined) continue;
-        this.#learn(settled.reply);
-        return;
-      }
-      signal.throwIfAborted();
-      throw new KernelTimeoutError('The kernel did not become ready', timeoutMs);
+      if (this.#ended !== undefined) throw this.#ended;
+      const until = AbortSignal.any([signal, deadline]);
+      await this.#link.connect(until);
+      const { content } = await this.#answer('shell', until);
+      if (isObject(content['language_info'])) this.#languageInfo = content['language_info'];
     } catch (error) {
       signal.throwIfAborted();
-      if (deadline.aborted) {
-        throw new KernelTimeoutError('The kernel did not become ready', timeoutMs);
-      }
+      if (deadline.aborted) throw new KernelTimeoutError('The kernel did not become ready', timeoutMs);
       throw error;
-    } finally {
-      stop.abort();
-      for (const future of asked) {
-        future.fail(new Error('no longer asked'));
-        this.#pending.delete(future.msgId);
-      }
     }
   }
 
@@ -129,7 +128,7 @@ export class KernelConnection {
    * Runs code: resolves when it is done, whatever its status.
    *
    * @throws CellTooLargeError before anything is sent
-   * @throws KernelDiedError, SocketClosedError
+   * @throws KernelDiedError, SocketClosedError, MessageTooLargeError, OutputLostError
    */
   async execute(code: string, options: ExecuteOptions): Promise<ExecuteResult> {
     options.signal?.throwIfAborted();
@@ -146,6 +145,9 @@ export class KernelConnection {
     const outputs: KernelMessage[] = [];
     const future = this.#request(request, (message) => {
       const type = message.header.msg_type;
+      // The first thing the kernel says of a request; what it said to others before is no business of ours.
+      if (isStatus(message, 'busy')) execution.from = numberOf(message)?.number;
+      execution.begun = true;
       if (type === 'error' || type === 'execute_input') outputs.push(message);
       try {
         options.onIopub(message);
@@ -153,48 +155,87 @@ export class KernelConnection {
         future.fail(error as Error); // a fault of the caller's is the caller's, not the socket's
       }
     });
+    const from = this.#ledger.last;
+    const throwWhenLost = options.lostOutput !== 'report';
+    const execution: Execution = { future, from, throwWhenLost, begun: false, cut: false };
+    this.#executions.add(execution);
     const giveUp = () => future.fail(options.signal?.reason as Error);
     options.signal?.addEventListener('abort', giveUp, { once: true });
     this.#watch.start();
     try {
       const { reply, idle } = await future.done;
+      const lost = execution.cut && !(await this.#hasAllOf(execution, reply, idle));
+      if (execution.cut && reply === undefined) {
+        // Without the reply nobody knows how the cell ended: the error may be among what was lost.
+        if (lost || execution.begun) throw new OutputLostError();
+        // Nothing was lost, and nothing came: the request never reached the kernel, which has nothing to do.
+        return await this.execute(code, options);
+      }
+      if (lost && execution.throwWhenLost) throw new OutputLostError();
       this.#repliesLost = reply === undefined;
-      return reply === undefined ? replyFromOutputs(outputs) : readExecuteReply(reply, idle);
+      const result =
+        reply === undefined ? replyFromOutputs(outputs) : readExecuteReply(reply, idle !== undefined);
+      return lost ? { ...result, missing: 'output' } : result;
     } finally {
       options.signal?.removeEventListener('abort', giveUp);
       this.#pending.delete(future.msgId);
-      if (this.#pending.size === 0) this.#watch.stop();
+      this.#executions.delete(execution);
+      if (this.#executions.size === 0) this.#watch.stop();
     }
   }
 
   /** Sends a comm_msg ("Custom Messages") to the kernel side of a comm; not waited for. */
   sendComm(comm: CommMessage): void {
-    this.#transport?.send(encodeMessage(makeMessage('comm_msg', 'shell', comm, this.clientSession)));
+    this.#link.send(encodeMessage(makeMessage('comm_msg', 'shell', comm, this.clientSession)));
   }
 
   /** Closes the socket in bounded time; what is pending rejects. The kernel stays. */
   async close(): Promise<void> {
     this.#end(new SocketClosedError(1000, 'closed by the executor'));
-    await this.#transport?.close();
-  }
-
-  async #connect(signal: AbortSignal): Promise<void> {
-    if (this.#ended !== undefined) throw this.#ended;
-    this.#transport ??= await this.#open(
-      { onFrame: (frame) => this.#onFrame(frame), onClose: (error) => this.#end(error) },
-      signal,
-    );
+    await this.#link.close();
   }
 
   /** A new socket mended lost replies each time it was tried; nothing runs now, so nothing can be missed. */
   async #renew(signal: AbortSignal): Promise<void> {
-    await this.#transport?.close();
-    this.#transport = undefined;
+    if (this.#ended !== undefined) throw this.#ended;
+    await this.#link.renew(signal);
     await this.ready(signal);
     this.#repliesLost = false;
   }
 
-  #request(message: KernelMessage, listener?: Listener): RequestFuture {
+  #kernelInfo(channel: 'shell' | 'control'): KernelMessage {
+    return makeMessage('kernel_info_request', channel, {}, this.clientSession);
+  }
+
+  /** Asks for kernel_info until reply *and* idle of one request have come. Rejects when the signal fires. */
+  async #answer(channel: 'shell' | 'control', signal: AbortSignal): Promise<KernelMessage> {
+    const asked: RequestFuture[] = [];
+    const answer = Promise.withResolvers<KernelMessage>();
+    const stop = new AbortController();
+    const until = AbortSignal.any([signal, stop.signal]);
+    try {
+      while (!signal.aborted) {
+        const future = this.#request(this.#kernelInfo(channel), undefined, true);
+        asked.push(future);
+        // Half an answer is no proof of a working kernel.
+        const take = ({ reply, idle }: Settled) => reply !== undefined && idle && answer.resolve(reply);
+        future.done.then(take, () => undefined);
+        const pause = delay(this.#timings.readyIntervalMs, undefined, { signal: until });
+        const reply = await Promise.race([answer.promise, pause.catch(() => undefined)]);
+        if (this.#ended !== undefined) throw this.#ended;
+        if (reply !== undefined) return reply;
+      }
+      throw signal.reason;
+    } finally {
+      stop.abort();
+      for (const future of asked) {
+        future.fail(new Error('no longer asked'));
+        this.#pending.delete(future.msgId);
+      }
+    }
+  }
+
+  #request(message: KernelMessage, listener?: Listener, now = false): RequestFuture {
     if (this.#ended !== undefined) throw this.#ended;
     const frame = encodeMessage(message);
     if (frame.length > MAX_REQUEST_BYTES) throw new CellTooLargeError(frame.length, MAX_REQUEST_BYTES);
@@ -204,7 +245,8 @@ export class KernelConnection {
       this.#listeners.set(future.msgId, listener);
       this.#latest = listener;
     }
-    this.#transport?.send(frame);
+    if (now) this.#link.sendNow(frame);
+    else this.#link.send(frame);
     return future;
   }
 
@@ -217,11 +259,10 @@ export class KernelConnection {
       if (error instanceof MalformedMessageError) return;
       throw error;
     }
-    const evidence = this.#watch.evidence(message);
-    if (evidence !== undefined) {
-      this.#end(new KernelDiedError(evidence));
-      return;
-    }
+    this.#watch.observe(message);
+    if (this.#ended !== undefined) return;
+    const numbered = this.#watch.isFromKernel(message) ? numberOf(message) : undefined;
+    if (numbered !== undefined) this.#ledger.note(numbered.number);
     const parent = message.parent_header.msg_id;
     if (message.channel === 'iopub') this.#onIopub(message, parent);
     else if (parent !== undefined) this.#pending.get(parent)?.onReply(message);
@@ -235,10 +276,45 @@ export class KernelConnection {
     if (parent !== undefined) this.#pending.get(parent)?.onIopub(message);
   }
 
-  #learn(reply: KernelMessage): void {
-    this.#watch.kernelSession = reply.header.session;
-    const languageInfo = reply.content['language_info'];
-    if (isObject(languageInfo)) this.#languageInfo = languageInfo;
+  /** A kernel nobody has used yet is easier replaced. A message that is too large would only come again. */
+  #onCut(error: Error): boolean {
+    for (const execution of this.#executions) execution.cut = true;
+    return this.#ended === undefined && this.#listeners.size > 0 && !(error instanceof MessageTooLargeError);
+  }
+
+  /** On control, as the shell may be busy for hours. Another process in the kernel's place shows by its answer. */
+  async #verify(signal: AbortSignal): Promise<void> {
+    await this.#answer(
+      'control',
+      AbortSignal.any([signal, AbortSignal.timeout(this.#timings.verifyTimeoutMs)]),
+    );
+  }
+
+  #onRestored(): void {
+    const { last } = this.#ledger;
+    for (const execution of this.#executions) {
+      if (!execution.cut) continue; // made while the socket was away, and only sent now
+      // The shell works in order: an answer to this tells that the cell is over, even if that was lost.
+      const marker = this.#request(this.#kernelInfo('shell'), undefined, true);
+      void marker.done.then(
+        () => execution.future.settle(),
+        () => undefined,
+      );
+      // No use in waiting for the end of a cell whose output is lost already.
+      setTimeout(() => {
+        const complete = this.#ledger.isComplete(execution.from, last);
+        if (!complete && execution.throwWhenLost) execution.future.fail(new OutputLostError());
+      }, this.#timings.settleMs);
+    }
+  }
+
+  /** Whether all the kernel sent from the request's begin to its end has come; as far as anything has, if the end has not. */
+  async #hasAllOf({ from }: Execution, ...ends: (KernelMessage | undefined)[]): Promise<boolean> {
+    const numbers = ends.flatMap((end) => (end && numberOf(end)?.number) ?? []);
+    const to = ends.includes(undefined) ? this.#ledger.last : Math.max(...numbers);
+    if (this.#ledger.isComplete(from, to)) return true;
+    await delay(this.#timings.settleMs);
+    return this.#ledger.isComplete(from, to);
   }
 
   #end(error: Error): void {
@@ -247,10 +323,4 @@ export class KernelConnection {
     for (const future of this.#pending.values()) future.fail(this.#ended);
     this.#pending.clear();
   }
-}
-
-/** A kernel_info that lost one of its halves is no proof of a working kernel. */
-function complete(settled: Settled): Settled {
-  if (settled.reply === undefined || !settled.idle) throw new Error('half an answer');
-  return settled;
 }

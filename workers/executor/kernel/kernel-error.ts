@@ -7,7 +7,9 @@ export type KernelErrorCode =
   | 'cell_too_large'
   | 'kernel_timeout'
   | 'malformed_message'
-  | 'pool_closed';
+  | 'pool_closed'
+  | 'output_lost'
+  | 'message_too_large';
 
 /** Base of every error this folder throws: `code` tells them apart across module and process borders. */
 export class KernelError extends Error {
@@ -48,6 +50,16 @@ export class SocketClosedError extends KernelError {
   }
 }
 
+/**
+ * The websocket was cut and is back, and what the cell put out meanwhile is not known in full. The kernel lives; the
+ * notebook has to be run anew, for nobody can tell what is missing.
+ */
+export class OutputLostError extends KernelError {
+  constructor() {
+    super('output_lost', 'Output was lost with the websocket to the kernel');
+  }
+}
+
 /** The lab has no such kernel; the message lists those it has. */
 export class UnknownKernelError extends KernelError {
   readonly available: readonly string[];
@@ -68,6 +80,13 @@ export class CellTooLargeError extends KernelError {
       'cell_too_large',
       `The cell is too large to be sent to the kernel: ${megabytes(messageBytes)} MiB, the limit is ${megabytes(limitBytes)} MiB`,
     );
+  }
+}
+
+/** The kernel sent more in one message than we take; the websocket is closed, and what the cell put out is lost. */
+export class MessageTooLargeError extends KernelError {
+  constructor(limitBytes: number, options?: ErrorOptions) {
+    super('message_too_large', `The kernel sent a message above ${megabytes(limitBytes)} MiB`, options);
   }
 }
 

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { ConnectionTimings } from './kernel-connection.ts';
+import type { ConnectionTimings } from './connection-timings.ts';
 import { PoolClosedError, UnknownKernelError } from './kernel-error.ts';
 import type { KernelHost } from './kernel-host.ts';
 import { LeasedKernel, type SocketLimits } from './leased-kernel.ts';
+import { Witness } from './witness.ts';
 
 export interface KernelPoolOptions {
   host: KernelHost;
@@ -51,6 +52,8 @@ export class KernelPool {
   #recent: string[] = [];
   #specs: readonly string[] = [];
   #refillTimer: NodeJS.Timeout | undefined;
+  #startFailure: Error | undefined;
+  readonly #witness = new Witness(() => this.#startWitness());
 
   constructor(options: KernelPoolOptions) {
     this.#options = {
@@ -63,12 +66,18 @@ export class KernelPool {
     };
   }
 
-  /** Starts warm kernels of a name ahead of its first use; returns when they are ready. */
+  /**
+   * Starts warm kernels of a name ahead of its first use; returns when they are ready.
+   *
+   * @throws UnknownKernelError; what starting them failed with, when not one of them came
+   */
   async warm(kernelName: string, signal: AbortSignal): Promise<void> {
     await this.#checkName(kernelName, signal);
     this.#use(kernelName);
+    this.#startFailure = undefined;
     this.#pump(true);
     await Promise.all(this.#background);
+    if (this.#startFailure !== undefined && !this.#idle.get(kernelName)?.length) throw this.#startFailure;
   }
 
   /** Kernels by state, for health and tests. */
@@ -87,17 +96,27 @@ export class KernelPool {
    */
   async acquire(kernelName: string, signal: AbortSignal): Promise<LeasedKernel> {
     await this.#checkName(kernelName, signal);
+    this.#closing.signal.throwIfAborted();
+    signal.throwIfAborted();
+    this.#use(kernelName);
+    try {
+      return (await this.#takeIdle(kernelName, signal)) ?? (await this.#awaitStart(kernelName, signal));
+    } finally {
+      this.#scheduleRefill();
+    }
+  }
+
+  /** A warm kernel that still answers; those that do not are replaced. */
+  async #takeIdle(kernelName: string, signal: AbortSignal): Promise<LeasedKernel | undefined> {
     for (;;) {
-      const kernel = await this.#take(kernelName, signal);
-      const alive = await kernel
-        .isAlive(this.#options.aliveTimeoutMs, signal)
-        .catch(async (error: unknown) => {
-          await this.release(kernel);
-          throw error;
-        });
-      if (alive) {
-        this.#scheduleRefill();
-        return kernel;
+      const kernel = this.#idle.get(kernelName)?.shift();
+      if (kernel === undefined) return undefined;
+      this.#leased.add(kernel);
+      try {
+        if (await kernel.isAlive(this.#options.aliveTimeoutMs, signal)) return kernel;
+      } catch (error) {
+        void this.#discard(kernel);
+        throw error;
       }
       void this.#discard(kernel);
     }
@@ -115,6 +134,7 @@ export class KernelPool {
     for (const waiter of this.#waiters.splice(0)) waiter.reject(new PoolClosedError());
     for (const kernel of [...this.#leased, ...[...this.#idle.values()].flat()]) void this.#discard(kernel);
     this.#idle.clear();
+    this.#inBackground(this.#witness.close());
     // Kernels being started end with the signal; a deletion they leave is awaited too.
     while (this.#background.size > 0) await Promise.all(this.#background);
   }
@@ -127,12 +147,8 @@ export class KernelPool {
     if (!this.#specs.includes(kernelName)) throw new UnknownKernelError(kernelName, this.#specs);
   }
 
-  async #take(kernelName: string, signal: AbortSignal): Promise<LeasedKernel> {
-    this.#closing.signal.throwIfAborted();
-    signal.throwIfAborted();
-    this.#use(kernelName);
-    const warm = this.#idle.get(kernelName)?.shift();
-    if (warm !== undefined) return this.#lease(warm);
+  /** A kernel that is started for the caller; it has just shown that it is ready. */
+  async #awaitStart(kernelName: string, signal: AbortSignal): Promise<LeasedKernel> {
     const { promise, resolve, reject } = Promise.withResolvers<LeasedKernel>();
     const waiter: Waiter = { kernelName, resolve, reject };
     const giveUp = () => {
@@ -143,11 +159,6 @@ export class KernelPool {
     this.#waiters.push(waiter);
     this.#pump(false);
     return promise.finally(() => signal.removeEventListener('abort', giveUp));
-  }
-
-  #lease(kernel: LeasedKernel): LeasedKernel {
-    this.#leased.add(kernel);
-    return kernel;
   }
 
   #use(kernelName: string): void {
@@ -198,7 +209,8 @@ export class KernelPool {
 
   #start(kernelName: string): void {
     const { host, sessionPathPrefix, timings, limits } = this.#options;
-    const options = { ...(timings && { timings }), ...(limits && { limits }) };
+    const processProbe = this.#witness.isRunning;
+    const options = { ...(timings && { timings }), ...(limits && { limits }), processProbe };
     this.#starting.set(kernelName, (this.#starting.get(kernelName) ?? 0) + 1);
     const path = `${sessionPathPrefix}${randomUUID()}`;
     this.#inBackground(
@@ -211,15 +223,39 @@ export class KernelPool {
     );
   }
 
+  /** A warm kernel is at hand at once, and replaced; the witness is one more than `maxKernels` if there is none. */
+  #startWitness(): Promise<LeasedKernel> {
+    this.#closing.signal.throwIfAborted();
+    for (const kernels of this.#idle.values()) {
+      const index = kernels.findIndex(({ languageInfo }) => languageInfo['name'] === 'python');
+      const [kernel] = index === -1 ? [] : kernels.splice(index, 1);
+      if (kernel !== undefined) {
+        this.#scheduleRefill();
+        return Promise.resolve(kernel);
+      }
+    }
+    const { host, sessionPathPrefix } = this.#options;
+    const kernelName = this.#recent.at(-1) ?? '';
+    const path = `${sessionPathPrefix}witness-${randomUUID()}`;
+    return LeasedKernel.start(host, kernelName, path, {}, this.#closing.signal);
+  }
+
   #arrive(kernel: LeasedKernel): void {
     const waiter = this.#nextWaiter(kernel.kernelName);
     if (this.#closing.signal.aborted) void this.#discard(kernel);
-    else if (waiter !== undefined) waiter.resolve(this.#lease(kernel));
-    else this.#idle.set(kernel.kernelName, [...(this.#idle.get(kernel.kernelName) ?? []), kernel]);
+    else if (waiter !== undefined) {
+      this.#leased.add(kernel);
+      waiter.resolve(kernel);
+    } else {
+      this.#idle.set(kernel.kernelName, [...(this.#idle.get(kernel.kernelName) ?? []), kernel]);
+      // Nobody wants this one, but it may stand in the way of what somebody waits for.
+      this.#pump(false);
+    }
   }
 
   /** One waiter learns of it; the others have starts of their own. A failed refill waits for the next hand-out. */
   #failStart(kernelName: string, error: unknown): void {
+    this.#startFailure = error instanceof Error ? error : new Error(String(error));
     const waiter = this.#nextWaiter(kernelName);
     if (waiter !== undefined) waiter.reject(error);
     else if (!this.#closing.signal.aborted) this.#options.onBackgroundError(error);

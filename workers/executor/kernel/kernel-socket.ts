@@ -1,5 +1,5 @@
 import { WebSocket } from 'ws';
-import { KernelUnreachableError, SocketClosedError } from './kernel-error.ts';
+import { KernelUnreachableError, MessageTooLargeError, SocketClosedError } from './kernel-error.ts';
 import type { KernelTransport, TransportHandlers } from './kernel-transport.ts';
 import { SUBPROTOCOL } from './websocket-codec.ts';
 
@@ -11,7 +11,14 @@ export interface KernelSocketOptions {
   maxMessageBytes?: number;
   handshakeTimeoutMs?: number;
   closeTimeoutMs?: number;
+  /** How often the server is pinged; one that sends nothing for three times as long counts as gone. */
+  pingIntervalMs?: number;
 }
+
+const DEFAULT_MAX_MESSAGE_BYTES = 256 * 2 ** 20;
+
+/** ws's name for a message above `maxPayload`. */
+const TOO_LARGE = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';
 
 /**
  * Opens the websocket of a kernel, speaking v1 of the subprotocol or nothing.
@@ -24,10 +31,11 @@ export function openKernelSocket(
   signal: AbortSignal,
 ): Promise<KernelTransport> {
   const { promise, resolve, reject } = Promise.withResolvers<KernelTransport>();
+  const maxMessageBytes = options.maxMessageBytes ?? DEFAULT_MAX_MESSAGE_BYTES;
   const socket = new WebSocket(options.url, [SUBPROTOCOL], {
     headers: options.headers,
     perMessageDeflate: false, // compressing on loopback and cluster networks only costs time
-    maxPayload: options.maxMessageBytes ?? 256 * 2 ** 20,
+    maxPayload: maxMessageBytes,
     handshakeTimeout: options.handshakeTimeoutMs ?? 10_000,
     followRedirects: false,
   });
@@ -56,6 +64,7 @@ export function openKernelSocket(
   socket.on('open', () => {
     opened = true;
     signal.removeEventListener('abort', abort);
+    endWhenSilent(socket, options.pingIntervalMs ?? 5_000, (error) => (lastError = error));
     resolve(transport);
   });
   socket.on('message', (data, isBinary) => {
@@ -71,7 +80,12 @@ export function openKernelSocket(
       done();
       if (opened && !closing) {
         const cause = lastError === undefined ? {} : { cause: lastError };
-        handlers.onClose(new SocketClosedError(code, reason.toString() || (lastError?.message ?? ''), cause));
+        const tooLarge = lastError !== undefined && 'code' in lastError && lastError.code === TOO_LARGE;
+        handlers.onClose(
+          tooLarge
+            ? new MessageTooLargeError(maxMessageBytes, cause)
+            : new SocketClosedError(code, reason.toString() || (lastError?.message ?? ''), cause),
+        );
       }
     });
   });
@@ -86,4 +100,20 @@ export function openKernelSocket(
     },
   };
   return promise;
+}
+
+/** A network that swallows packets closes nothing: pings, which every server answers, tell it from a quiet kernel. */
+function endWhenSilent(socket: WebSocket, pingIntervalMs: number, onSilence: (error: Error) => void): void {
+  let heardAt = performance.now();
+  const heard = () => (heardAt = performance.now());
+  socket.on('message', heard);
+  socket.on('pong', heard);
+  const timer = setInterval(() => {
+    const silentMs = performance.now() - heardAt;
+    if (silentMs > 3 * pingIntervalMs) {
+      onSilence(new Error(`no sign of the lab for ${Math.round(silentMs / 1000)} s`));
+      socket.terminate();
+    } else socket.ping();
+  }, pingIntervalMs);
+  socket.once('close', () => clearInterval(timer));
 }

@@ -1,3 +1,5 @@
+import type { KernelError } from './kernel-error.ts';
+
 /** A way to exchange frames with one kernel: `kernel-socket.ts` in earnest. */
 export interface KernelTransport {
   /** Queues a frame; lost silently when the transport is closing, which `onClose` reports. */
@@ -9,7 +11,7 @@ export interface KernelTransport {
 export interface TransportHandlers {
   onFrame(frame: Uint8Array): void;
   /** The other side, or the network, closed it. Called once at most. */
-  onClose(error: Error): void;
+  onClose(error: KernelError): void;
 }
 
 /** Opens a transport; rejects with KernelUnreachableError. */

@@ -1,6 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import type { ProcessProbe } from './death-watch.ts';
 import type { ExecuteResult } from './execute-result.ts';
-import { KernelConnection, type ConnectionTimings, type ExecuteOptions } from './kernel-connection.ts';
+import type { ConnectionTimings } from './connection-timings.ts';
+import { KernelConnection, type ExecuteOptions } from './kernel-connection.ts';
 import type { KernelHost } from './kernel-host.ts';
 import { openKernelSocket, type KernelSocketOptions } from './kernel-socket.ts';
 import type { CommMessage, JsonObject } from './messages.ts';
@@ -19,8 +21,15 @@ export interface NotebookKernel {
 
 export type SocketLimits = Pick<
   KernelSocketOptions,
-  'maxMessageBytes' | 'handshakeTimeoutMs' | 'closeTimeoutMs'
+  'maxMessageBytes' | 'handshakeTimeoutMs' | 'closeTimeoutMs' | 'pingIntervalMs'
 >;
+
+export interface LeasedKernelOptions {
+  timings?: Partial<ConnectionTimings>;
+  limits?: SocketLimits;
+  /** Looks for processes in the lab, to tell a dead kernel from a silent one. */
+  processProbe?: ProcessProbe;
+}
 
 const DELETE_RETRY_MS = 400;
 
@@ -54,7 +63,7 @@ export class LeasedKernel implements NotebookKernel {
     host: KernelHost,
     kernelName: string,
     path: string,
-    options: { timings?: Partial<ConnectionTimings>; limits?: SocketLimits },
+    options: LeasedKernelOptions,
     signal: AbortSignal,
   ): Promise<LeasedKernel> {
     const session = await host.startSession(kernelName, path, signal);
@@ -64,10 +73,12 @@ export class LeasedKernel implements NotebookKernel {
         return openKernelSocket({ ...options.limits, ...channels }, handlers, signal);
       },
       options.timings,
+      options.processProbe,
     );
     const kernel = new LeasedKernel(host, { kernelName, ...session }, connection);
     try {
       await connection.ready(signal);
+      await kernel.#keepHistoryInMemory(signal);
       return kernel;
     } catch (error) {
       await kernel.delete(AbortSignal.timeout(5_000)).catch(() => undefined); // the first error is the one to tell
@@ -85,6 +96,17 @@ export class LeasedKernel implements NotebookKernel {
 
   sendComm(comm: CommMessage): void {
     this.#connection.sendComm(comm);
+  }
+
+  /**
+   * IPython writes each cell into a database in the home folder, which costs 2 ms of every cell and is of no use to a
+   * kernel that lives for one notebook. Other Python kernels answer with an error, which changes nothing either.
+   */
+  async #keepHistoryInMemory(signal: AbortSignal): Promise<void> {
+    if (this.languageInfo['name'] !== 'python') return;
+    const code = 'get_ipython().history_manager.db_cache_size = 1_000_000';
+    const onIopub = () => undefined;
+    await this.execute(code, { onIopub, signal, silent: true, storeHistory: false, stopOnError: false });
   }
 
   interrupt(signal: AbortSignal): Promise<void> {

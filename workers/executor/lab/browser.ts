@@ -70,7 +70,8 @@ export class Browser {
       path: url.pathname + url.search,
       method,
       signal,
-      headersTimeout: limitMs || this.#timeoutMs,
+      // Without any limit, unless it is a stream, whose answer begins at once.
+      headersTimeout: limitMs || (options.idleMs === undefined ? 0 : this.#timeoutMs),
       bodyTimeout: options.idleMs ?? limitMs,
       body,
       headers: { ...this.headers(url), ...headers },

@@ -7,6 +7,9 @@ type Answer = Dispatcher.ResponseData;
 /** What a request carries, besides where it goes. */
 export interface Payload {
   readonly json?: unknown;
+  /** sent as it is */
+  readonly text?: string;
+  readonly headers?: Readonly<Record<string, string>>;
   readonly form?: Readonly<Record<string, string>>;
   /** loading a page, as a browser does: only then do hub and lab hand out XSRF cookies */
   readonly navigate?: boolean;
@@ -14,7 +17,10 @@ export interface Payload {
 
 /** The body of a request, and the headers that go with it. */
 export function modeAndBody(payload: Payload): { body: string | null; headers: Record<string, string> } {
-  const mode = { 'sec-fetch-mode': payload.navigate ? 'navigate' : 'same-origin' };
+  const mode = { ...payload.headers, 'sec-fetch-mode': payload.navigate ? 'navigate' : 'same-origin' };
+  if (payload.text !== undefined) {
+    return { body: payload.text, headers: { ...mode, 'content-type': 'application/json' } };
+  }
   if (payload.form) {
     const headers = { ...mode, 'content-type': 'application/x-www-form-urlencoded' };
     return { body: new URLSearchParams(payload.form).toString(), headers };

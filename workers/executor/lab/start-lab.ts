@@ -6,6 +6,7 @@ import { JupyterHttp } from './jupyter-http.ts';
 import { LabApi } from './lab-api.ts';
 import { describeImage, type LabImage, type LabSize } from './lab-image.ts';
 import { Lab, type LabSession } from './lab.ts';
+import { RubinExecution } from './rubin-execution.ts';
 
 /** Until a spawn that was asked for is seen in the user model. */
 const SPAWN_SHOWS_MS = 500;
@@ -37,6 +38,8 @@ export interface StartLabOptions extends LabAccess {
 /** A lab that we spawned and nobody else uses. */
 export interface StartedLab {
   readonly lab: Lab;
+  /** The other way to run notebooks in it: the one or the other, never both. */
+  readonly rubinExecution: RubinExecution;
   readonly hub: HubClient;
   /** what was found in the new lab although nobody may use it; their paths name an epoch that is still active */
   readonly foreignSessions: readonly LabSession[];
@@ -62,7 +65,8 @@ export async function startLab(options: StartLabOptions): Promise<StartedLab> {
     await hub.login(signal);
     if (await hub.stopLab(signal, options.stopTimeoutMs)) logger.warn('stopped a leftover lab');
     await spawn(hub, options);
-    const lab = await Lab.connect(new LabApi(http), signal);
+    const api = new LabApi(http);
+    const lab = await Lab.connect(api, signal);
     const { sessions, kernelIds } = await lab.removeForeign(signal);
     if (sessions.length + kernelIds.length > 0) {
       const paths = sessions.map((session) => session.path);
@@ -71,6 +75,7 @@ export async function startLab(options: StartLabOptions): Promise<StartedLab> {
     logger.info({ lab: lab.url, labStarted: lab.started }, 'lab is ready');
     return {
       lab,
+      rubinExecution: new RubinExecution(api),
       hub,
       foreignSessions: sessions,
       useToken: (newToken) => http.useToken(newToken),
