@@ -1,51 +1,37 @@
-/** `npm run bench`: the service and nbclient side by side in one run, medians and ratios. */
-import { execFile } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, tmpdir, totalmem } from 'node:os';
+/** `npm run bench`: the service beside its peers in one run; prints tables and writes docs/performance.md. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
-import type { NotebookResponse } from '../lib/contract/notebooks-api.ts';
-import { startPlatform, type Platform } from '../platform/platform.ts';
+import { startPlatform } from '../platform/platform.ts';
 import { StepList } from '../platform/setup/steps.ts';
-import { pythonOf } from '../platform/setup/venv.ts';
-import { ROOT } from '../platform/state.ts';
+import { BURST, FIVE, HUNDRED, PLOT, SLEEPER, SLEEPERS, TEN_MB, type Case } from './cases.ts';
+import { Engine } from './engine.ts';
+import { Peers } from './peers.ts';
+import { redisCalls } from './redis-calls.ts';
+import { Report } from './report.ts';
+import { Service } from './service.ts';
+import { sample, timed, type Sample } from './statistics.ts';
 
 const RUNS = 9;
-const SLEEPERS = 8;
-const POLL_MS = 5;
+const CLI_RUNS = 7;
 // Between runs, so that each finds the kernels warm that the last one used up.
 const PAUSE_MS = 1_500;
-const TIMEOUT_MS = 60_000;
-
-const notebook = (sources: string[]) => ({
-  nbformat: 4,
-  nbformat_minor: 4,
-  metadata: {},
-  cells: sources.map((source) => ({
-    cell_type: 'code',
-    source,
-    metadata: {},
-    outputs: [],
-    execution_count: null,
-  })),
-});
-const fiveCells = notebook(Array.from({ length: 5 }, (_, n) => `print(${n})`));
-const sleeper = notebook(['import time; time.sleep(2)']);
+const POLL_MS = 5;
 
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.once(signal, () => stop.abort(new Error(signal)));
 
-const stateDir = mkdtempSync(join(tmpdir(), 'noteburst-bench-'));
+const dir = mkdtempSync(join(tmpdir(), 'noteburst-bench-'));
 try {
   await using platform = await startPlatform(
     {
-      stateDir,
+      stateDir: dir,
       executors: 1,
       executorEnv: {
         NOTEBURST_WORKER_MAX_CONCURRENT_JOBS: String(SLEEPERS),
-        NOTEBURST_WORKER_GRACE_SECONDS: '2',
+        NOTEBURST_WORKER_WARM_KERNEL: 'python3',
       },
       logLevel: 'WARNING',
       steps: new StepList(),
@@ -53,78 +39,83 @@ try {
     stop.signal,
   );
   await platform.executors[0]?.ready();
-  await measure(platform);
-} finally {
-  rmSync(stateDir, { recursive: true, force: true });
-}
-
-async function measure(platform: Platform): Promise<void> {
   const token = await platform.createToken({ username: 'bench' });
-  const run = async (ipynb: object) => endToEnd(platform.noteburstUrl, token, ipynb);
-  await run(fiveCells);
-
-  const ours: number[] = [];
-  for (let n = 0; n < RUNS; n++) {
-    await sleep(PAUSE_MS, undefined, { signal: stop.signal });
-    ours.push(await run(fiveCells));
-  }
-  const peer = await nbclient(platform.venvDir, fiveCells);
-  await sleep(2 * PAUSE_MS, undefined, { signal: stop.signal });
-  const begun = performance.now();
-  await Promise.all(Array.from({ length: SLEEPERS }, () => run(sleeper)));
-  const sleepers = performance.now() - begun;
-
-  const gib = (totalmem() / 2 ** 30).toFixed(0);
-  console.log(
-    `\n${availableParallelism()} cores, ${gib} GiB, Node ${process.version}; medians of ${RUNS} runs\n`,
-  );
-  console.log('five trivial cells, POST to result, client polls every 5 ms, executor warm');
-  row('this service', median(ours), ours);
-  row('nbclient, in process', median(peer), peer);
-  console.log(`  ratio: ${(median(peer) / median(ours)).toFixed(1)} × as fast as nbclient\n`);
-  console.log(
-    `${SLEEPERS} notebooks that sleep 2 s, submitted at once to one executor, ${SLEEPERS} kernels allowed`,
-  );
-  console.log(
-    `  this service ${(sleepers / 1_000).toFixed(2).padStart(20)} s   (one after the other: ${2 * SLEEPERS} s and more)`,
-  );
-}
-
-/** Milliseconds from POST to the result, as a polling client sees it. */
-async function endToEnd(url: string, token: string, ipynb: object): Promise<number> {
-  const headers = { authorization: `Bearer ${token}`, 'content-type': 'application/json' };
-  const body = JSON.stringify({ ipynb });
-  const begun = performance.now();
-  const posted = await fetch(`${url}/v1/notebooks/`, { method: 'POST', headers, body, signal: stop.signal });
-  if (posted.status !== 202) throw new Error(`POST answered ${posted.status}: ${await posted.text()}`);
-  const { self_url: jobUrl } = (await posted.json()) as NotebookResponse;
-  for (;;) {
-    const job = (await (await fetch(jobUrl, { headers, signal: stop.signal })).json()) as NotebookResponse;
-    if (job.status === 'complete') {
-      if (!job.success || job.ipynb_error)
-        throw new Error(`the notebook failed: ${JSON.stringify(job.error)}`);
-      return performance.now() - begun;
+  const service = new Service(platform.noteburstUrl, token, stop.signal);
+  const peers = new Peers(platform.venvDir, dir, stop.signal);
+  const report = new Report();
+  const repeated = async (work: () => Promise<unknown>, runs = RUNS): Promise<Sample> => {
+    const times: number[] = [];
+    for (let n = 0; n <= runs; n++) {
+      await sleep(PAUSE_MS, undefined, { signal: stop.signal });
+      times.push(await timed(work));
     }
-    if (performance.now() - begun > TIMEOUT_MS) throw new Error(`no result within ${TIMEOUT_MS} ms`);
-    await sleep(POLL_MS);
+    return sample(times.slice(1));
+  };
+
+  {
+    await using engine = await Engine.start(platform, stop.signal);
+    for (const item of [FIVE, HUNDRED, PLOT]) {
+      report.table(capital(item.title), [
+        {
+          who: 'this service, POST to result, client waits (`Prefer: wait`)',
+          times: await repeated(() => service.waited(item)),
+        },
+        {
+          who: `this service, client polls every ${POLL_MS} ms`,
+          times: await repeated(() => service.polled(item, POLL_MS)),
+        },
+        { who: 'its engine alone, warm kernel', times: sample(await engine.runs(item, RUNS)) },
+        { who: 'nbclient, in process', times: sample(await peers.nbclient(item, RUNS)) },
+        { who: 'papermill, command', times: sample(await peers.papermill(item, CLI_RUNS)) },
+        { who: 'nbconvert --execute, command', times: sample(await peers.nbconvert(item, CLI_RUNS)) },
+      ]);
+    }
+    report.table(capital(TEN_MB.title), [
+      {
+        who: 'this service, POST to result, client waits',
+        times: await repeated(() => service.waited(TEN_MB)),
+      },
+      { who: 'its engine alone, warm kernel', times: sample(await engine.runs(TEN_MB, RUNS)) },
+      { who: 'nbclient, in process', times: sample(await peers.nbclient(TEN_MB, RUNS)) },
+    ]);
+    const sleepers = () => Promise.all(Array.from({ length: SLEEPERS }, () => service.waited(SLEEPER)));
+    report.table(`${SLEEPERS} notebooks that sleep 2 s, submitted at once, ${SLEEPERS} kernels allowed`, [
+      { who: 'this service', times: await repeated(sleepers, CLI_RUNS) },
+      {
+        who: 'nbclient, one after the other',
+        times: sample([await nbclientTotal(peers, SLEEPER, SLEEPERS)]),
+      },
+    ]);
   }
+  await burst();
+  const calls = await redisCalls(platform.redisUrl, () => service.waited(FIVE));
+  report.text('Redis commands of one five-cell job', [
+    [...calls].map(([name, count]) => `${name} ${count}`).join(', '),
+    '',
+    'Beyond those of an idle service in the same time; commands that scripts call inside Redis are counted too.',
+  ]);
+  report.write();
+
+  async function burst(): Promise<void> {
+    await sleep(2 * PAUSE_MS);
+    const ours = await timed(() => Promise.all(Array.from({ length: BURST }, () => service.waited(FIVE))));
+    await using engine = await Engine.start(platform, stop.signal);
+    const floor = await engine.kernelStarts(BURST, SLEEPERS);
+    const nbclient = await nbclientTotal(peers, FIVE, BURST);
+    report.table(`A burst of ${BURST} five-cell notebooks on one executor, once`, [
+      { who: 'this service, first POST to last result', times: sample([ours]) },
+      { who: `the floor: starting ${BURST} kernels, ${SLEEPERS} at once`, times: sample([floor]) },
+      { who: 'nbclient, one after the other', times: sample([nbclient]) },
+    ]);
+  }
+} finally {
+  rmSync(dir, { recursive: true, force: true });
 }
 
-/** Milliseconds of nbclient's runs, by the Python that the lab uses too. */
-async function nbclient(venvDir: string, ipynb: object): Promise<number[]> {
-  const path = join(stateDir, 'peer.ipynb');
-  writeFileSync(path, JSON.stringify(ipynb));
-  const args = [join(ROOT, 'bench/peers.py'), path, String(RUNS)];
-  const { stdout } = await promisify(execFile)(pythonOf(venvDir), args, { signal: stop.signal });
-  return (JSON.parse(stdout) as number[]).map((seconds) => seconds * 1_000);
+async function nbclientTotal(peers: Peers, item: Case, count: number): Promise<number> {
+  return (await peers.nbclient(item, count)).reduce((sum, time) => sum + time, 0);
 }
 
-function median(values: number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.floor(sorted.length / 2)] as number;
-}
-
-function row(name: string, middle: number, all: number[]): void {
-  const range = `${Math.min(...all).toFixed(0)} to ${Math.max(...all).toFixed(0)}`;
-  console.log(`  ${name.padEnd(22)} ${middle.toFixed(0).padStart(8)} ms   (${range})`);
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

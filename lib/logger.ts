@@ -1,4 +1,4 @@
-import { pino, type Logger, type LoggerOptions, stdTimeFunctions } from 'pino';
+import { pino, stdSerializers, stdTimeFunctions, type Logger, type LoggerOptions } from 'pino';
 
 export type { Logger };
 
@@ -23,6 +23,7 @@ export function createLogger(name: string, level: string, pretty: boolean): Logg
     timestamp: stdTimeFunctions.isoTime,
     base: { pid: process.pid },
     formatters: { level: (label) => ({ level: label }) },
+    serializers: { err: serializeError },
     redact: { paths: SECRET_PATHS, censor: '[redacted]' },
   };
   if (!pretty) return pino(options);
@@ -32,4 +33,11 @@ export function createLogger(name: string, level: string, pretty: boolean): Logg
     ...prettyOptions,
     transport: { target: 'pino-pretty', options: { ignore: 'pid', translateTime: 'SYS:HH:MM:ss.l' } },
   });
+}
+
+/** An error without what hangs on it: an answer of Redis carries the command, and with it whole notebooks. */
+function serializeError(error: unknown): unknown {
+  if (!(error instanceof Error)) return error;
+  const { type, message, stack, code } = stdSerializers.err(error) as Record<string, unknown>;
+  return { type, message, stack, ...(code === undefined ? {} : { code }) };
 }

@@ -45,7 +45,8 @@ async function runNotebook(
   steps.say(`  ${submitted.self_url}`);
   const progress = new CellProgress((line) => steps.say(line));
   const job = await client.complete(submitted, (job) => progress.show(job));
-  if (job.ipynb !== undefined) {
+  const executed = job.ipynb ?? job.partial_ipynb;
+  if (executed !== undefined) {
     const { name, outDir } = options;
     const target = {
       name,
@@ -54,7 +55,7 @@ async function runNotebook(
       homeDir: join(options.stateDir, 'tools'),
       signal,
     };
-    const files = await steps.run('Writing the results', () => writeResults(job.ipynb ?? '', target));
+    const files = await steps.run('Writing the results', () => writeResults(executed, target));
     for (const file of files) steps.say(`  ${shown(file)}`);
   }
   const problem = problemOf(job);
@@ -109,8 +110,10 @@ async function main(options: StartOptions, stop: StopSignals): Promise<number> {
       process.stderr.write(`\nerror: ${messageOf(error)}${hint}\n`);
     }
   } finally {
-    removeReadyFile(paths.ready);
-    if (platform) await stopPlatform(platform);
+    if (platform) {
+      removeReadyFile(paths.ready);
+      await stopPlatform(platform);
+    }
   }
   const by = stop.received;
   if (by === undefined) return code;

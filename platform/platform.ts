@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { allEnded } from './process/errors.ts';
 import { lockHolder, tryLock } from './process/file-lock.mjs';
@@ -93,6 +93,8 @@ export async function startPlatform(options: PlatformOptions, signal?: AbortSign
     );
   }
   const stack: Stop[] = [unlock];
+  // What a start that was killed has left tells of a platform that is no more.
+  rmSync(paths.ready, { force: true });
   try {
     return await start(options, paths, stack, signal ?? new AbortController().signal);
   } catch (error) {

@@ -6,13 +6,17 @@ import type { CallerCheck } from '../../lib/http/caller.ts';
 import type { ApiHandler, ApiReply, ApiRequest } from '../../lib/http/handler.ts';
 import { HttpError, unavailable, unprocessable } from '../../lib/http/http-error.ts';
 import { notebookResponse } from '../../lib/http/notebook-response.ts';
-import type { NbexecQueue } from '../../lib/queue/nbexec-queue.ts';
+import { EndWait, preferenceApplied } from '../../lib/http/prefer.ts';
+import type { LiveParts } from '../../lib/http/run-function.ts';
+import type { JobSnapshot, NbexecQueue } from '../../lib/queue/nbexec-queue.ts';
 import type { ResultStore } from '../../lib/queue/result-store.ts';
 
 export interface SubmitParts {
   callers: CallerCheck;
-  queue: Pick<NbexecQueue, 'add'>;
-  store: Pick<ResultStore, 'putSource'>;
+  queue: Pick<NbexecQueue, 'add' | 'find'>;
+  store: Pick<ResultStore, 'putSource' | 'getResult'>;
+  /** Without it nobody can wait for a job's end. */
+  live?: Pick<LiveParts, 'watch'>;
   queueName: string;
   pathPrefix: string;
   apiUrl: string;
@@ -51,19 +55,46 @@ async function accept(
     kernel_name: body.kernel_name,
     timeout_seconds: body.timeout,
     enable_retry: body.enable_retry,
+    ...(body.parameters === undefined ? {} : { parameters: body.parameters }),
+    ...(body.cell_timeout === undefined ? {} : { cell_timeout_seconds: body.cell_timeout }),
   };
+  // Before the job is there, so that its end cannot be missed.
+  using wait = EndWait.begin(request, parts.live?.watch, id);
+  let mayHaveEnded = true;
   let enqueuedAtMs: number;
   try {
     // In this order: a job on the queue can be fetched at once, and must find its notebook.
     await parts.store.putSource(id, body.ipynb, parts.sourceTtlSeconds);
+    mayHaveEnded = !wait?.isSubscribed;
     enqueuedAtMs = await parts.queue.add(id, data);
   } catch (error) {
     request.log.warn({ err: error, job_id: id }, 'job not accepted: Redis did not confirm it');
     throw unavailable('The queue is not available, the notebook was not accepted: please submit it again');
   }
   request.log.info({ job_id: id, owner, kernel_name: body.kernel_name }, 'job accepted');
-  const response = notebookResponse({ id, data, state: 'waiting', enqueuedAtMs }, parts.apiUrl, false);
-  return { status: 202, headers: { Location: response.self_url }, json: response };
+  const accepted: JobSnapshot = { id, data, state: 'waiting', enqueuedAtMs };
+  const waited = wait && (await afterWait(parts, request, wait, id, mayHaveEnded));
+  const response = notebookResponse(waited?.job ?? accepted, parts.apiUrl, true, { result: waited?.result });
+  const headers = { Location: response.self_url, ...(wait ? preferenceApplied(wait.waitSeconds) : {}) };
+  return { status: response.status === 'complete' ? 200 : 202, headers, json: response };
+}
+
+/** The job when it has ended or its caller has waited enough. It is accepted, so that nothing may fail any more. */
+async function afterWait(
+  parts: SubmitParts,
+  request: ApiRequest,
+  wait: EndWait,
+  id: string,
+  mayHaveEnded: boolean,
+): Promise<{ job: JobSnapshot | undefined; result: string | undefined } | undefined> {
+  try {
+    const job = await wait.ended(parts.queue, id, mayHaveEnded);
+    const resultId = job?.outcome?.result_id;
+    return { job, result: resultId ? await parts.store.getResult(id, resultId) : undefined };
+  } catch (error) {
+    request.log.warn({ err: error, job_id: id }, 'job accepted, but its end could not be waited for');
+    return undefined;
+  }
 }
 
 /** Only JSON by its content type: what a form of another site can send must not submit anything. */

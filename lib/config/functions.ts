@@ -10,6 +10,10 @@ export const functionEnv = z
       .regex(/^\/[\w./-]*[\w-]$/, 'should be a path such as /noteburst')
       .default('/noteburst')
       .describe('Where the ingress serves the API.'),
+    NOTEBURST_REQUIRED_SCOPE: z
+      .string()
+      .default('exec:notebook')
+      .describe("The scope that a caller's delegated token must have."),
     NOTEBURST_ENVIRONMENT_URL: httpUrl.describe('The base URL of the science platform, as callers see it.'),
     NOTEBURST_WORKER_JOB_TIMEOUT: positiveSeconds
       .default(3_600)
@@ -35,6 +39,8 @@ export interface FunctionConfig {
   apiUrl: string;
   gafaelfawrUrl: string | undefined;
   repertoireUrl: string | undefined;
+  /** What a caller's token must allow. */
+  requiredScope: string;
   resultRetentionSeconds: number;
   maxTimeoutSeconds: number;
   /** How long a submitted notebook is kept: until the job must have started, run, and its result expired. */
@@ -55,6 +61,7 @@ export function functionConfig(environment: NodeJS.ProcessEnv): FunctionConfig {
     apiUrl: `${env.NOTEBURST_ENVIRONMENT_URL}${env.NOTEBURST_PATH_PREFIX}/v1`,
     gafaelfawrUrl: env.NOTEBURST_GAFAELFAWR_URL,
     repertoireUrl: env.REPERTOIRE_BASE_URL,
+    requiredScope: env.NOTEBURST_REQUIRED_SCOPE,
     resultRetentionSeconds: env.NOTEBURST_RESULT_RETENTION_SECONDS,
     maxTimeoutSeconds: env.NOTEBURST_WORKER_JOB_TIMEOUT,
     sourceTtlSeconds:

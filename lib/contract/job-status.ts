@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { ExecutionError } from './execution-error.ts';
 
 /** v1's states; v1 clients treat them as a closed set. */
 export const jobStatus = z.enum(['queued', 'in_progress', 'complete', 'deferred', 'not_found']);
@@ -15,3 +16,9 @@ export const jobPhase = z.enum([
   'failed',
 ]);
 export type JobPhase = z.infer<typeof jobPhase>;
+
+/** The phase of a job that has ended, with an error or without. */
+export function endPhase(error: ExecutionError | undefined): JobPhase {
+  if (!error) return 'completed';
+  return error.reason === 'cancelled' ? 'aborted' : 'failed';
+}

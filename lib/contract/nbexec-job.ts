@@ -15,6 +15,9 @@ export const nbexecJobData = z.object({
   kernel_name: z.string(),
   timeout_seconds: z.number().positive(),
   enable_retry: z.boolean(),
+  /** Injected into the notebook before it runs. */
+  parameters: z.record(z.string(), z.unknown()).optional(),
+  cell_timeout_seconds: z.number().positive().optional(),
   /** Set by the executor just before the first cell, when `enable_retry` is false: from then on no rerun. */
   first_cell_started: z.boolean().optional(),
   /** How often an executor gave the job back because its lab failed. */
@@ -31,12 +34,25 @@ export const jobProgress = z.object({
 });
 export type JobProgress = z.infer<typeof jobProgress>;
 
+export const jobEnvironment = z.object({
+  image: z.string().meta({ description: 'The image of the lab, as it was chosen.' }),
+  kernel: z.string().meta({ description: 'The kernel that the notebook ran in.' }),
+  executor: z.string().meta({ description: 'The host name of the executor.' }),
+  lab: z.string().meta({ description: 'The user whose lab it was.' }),
+});
+export type JobEnvironment = z.infer<typeof jobEnvironment>;
+
 /** BullMQ's returnvalue: how the job ended, and where its notebook lies. Committing it is the job's one end. */
 export const nbexecOutcome = z.object({
   /** Names the attempt whose result body counts; absent when there is no notebook to show. */
   result_id: z.string().optional(),
   ipynb_error: notebookError.optional(),
   error: executionError.optional(),
+  traceback: z.array(z.string()).optional(),
+  warnings: z.array(z.string()).optional(),
+  /** How far the run came; the progress that is written while it runs lags behind. */
+  progress: jobProgress.optional(),
+  environment: jobEnvironment.optional(),
 });
 export type NbexecOutcome = z.infer<typeof nbexecOutcome>;
 

@@ -3,11 +3,13 @@ import { z } from 'zod';
 import { parseDurationSeconds } from './duration.ts';
 import { executionError, notebookError } from './execution-error.ts';
 import { InvalidNotebookError, parseNotebook, checkNotebook } from './nbformat.ts';
-import { jobProgress } from './nbexec-job.ts';
+import { jobEnvironment, jobProgress } from './nbexec-job.ts';
 import { jobPhase, jobStatus } from './job-status.ts';
 
 export const DEFAULT_KERNEL_NAME = 'lsst';
 export const DEFAULT_TIMEOUT_SECONDS = 300;
+/** Of all parameters together, written as JSON: they travel in the job, and large data belongs into files. */
+export const MAX_PARAMETERS_BYTES = 64 * 1024;
 
 /** Every way of saying yes or no that Noteburst v1 takes, in a body or a query. */
 const lenientBoolean = z.union([
@@ -39,32 +41,65 @@ const ipynb = z
     description: 'The notebook: a string holding its JSON, or the notebook object (nbformat 4.0 to 4.5).',
   });
 
-const timeoutSeconds = (maxSeconds: number) =>
+const DURATION_HINT = 'Input should be a number of seconds or a duration such as "5m", "1h 30m" or "PT5M"';
+
+/** Seconds, or a duration as text; undefined when absent or null. */
+const durationSeconds = (maxSeconds: number) =>
   z
-    .union([z.number(), z.string()], {
-      error: 'Input should be a number of seconds or a duration such as "5m", "1h 30m" or "PT5M"',
-    })
+    .union([z.number(), z.string()], { error: DURATION_HINT })
     .nullish()
     .transform((value, context) => {
-      if (value === undefined || value === null) return Math.min(DEFAULT_TIMEOUT_SECONDS, maxSeconds);
+      if (value === undefined || value === null) return undefined;
       const seconds = typeof value === 'number' ? value : parseDurationSeconds(value);
       const problem =
         seconds === undefined
-          ? 'Input should be a number of seconds or a duration such as "5m", "1h 30m" or "PT5M"'
+          ? DURATION_HINT
           : !(seconds > 0)
             ? 'Input should be greater than 0'
             : seconds > maxSeconds
               ? `Input should be at most ${maxSeconds} seconds, the longest run this service allows`
               : undefined;
-      if (problem === undefined) return seconds as number;
+      if (problem === undefined) return seconds;
       context.addIssue({ code: 'custom', message: problem });
       return z.NEVER;
-    })
+    });
+
+const timeoutSeconds = (maxSeconds: number) =>
+  durationSeconds(maxSeconds)
+    .transform((seconds) => seconds ?? Math.min(DEFAULT_TIMEOUT_SECONDS, maxSeconds))
     .meta({
       description:
         'How long the run may take: seconds, or a duration such as "5m", "1h 30m", "PT5M". ' +
         `Absent or null: ${DEFAULT_TIMEOUT_SECONDS} s.`,
     });
+
+const IDENTIFIER = /^[\p{ID_Start}_][\p{ID_Continue}]*$/u;
+const NO_OBJECT = 'Input should be an object of names and values';
+
+/** Not z.record: it passes over `__proto__` in silence, and nothing that was sent should be lost so. */
+const parameters = z
+  .custom<Record<string, unknown>>((value) => typeof value === 'object' && !Array.isArray(value), NO_OBJECT)
+  .nullish()
+  .transform((value, context) => {
+    if (value === undefined || value === null) return undefined;
+    for (const name of Object.keys(value)) {
+      if (IDENTIFIER.test(name) && name !== '__proto__') continue;
+      context.addIssue({
+        code: 'custom',
+        message: 'The name of a parameter should be an identifier',
+        path: [name.slice(0, 100)],
+      });
+    }
+    if (new TextEncoder().encode(JSON.stringify(value)).length > MAX_PARAMETERS_BYTES) {
+      const message = `The parameters should be at most ${MAX_PARAMETERS_BYTES} bytes of JSON together`;
+      context.addIssue({ code: 'custom', message });
+    }
+    return value;
+  })
+  .meta({
+    description:
+      'Values for the notebook: injected behind its cell tagged `parameters`, else before all cells, as papermill does.',
+  });
 
 /**
  * The body of `POST /v1/notebooks/`. Fields it does not know are ignored, as v1 does.
@@ -82,6 +117,11 @@ export const postNotebookRequest = (maxTimeoutSeconds: number) =>
         .default(DEFAULT_KERNEL_NAME)
         .meta({ description: 'The Jupyter kernel to run the notebook with.' }),
       timeout: timeoutSeconds(maxTimeoutSeconds),
+      cell_timeout: durationSeconds(maxTimeoutSeconds).meta({
+        description:
+          'How long each cell may take: seconds or a duration, as `timeout`. Absent: as long as the run.',
+      }),
+      parameters,
       enable_retry: lenientBoolean.default(true).meta({
         description: 'Whether to run the notebook again when the lab or the executor was lost beneath it.',
       }),
@@ -116,10 +156,25 @@ export const notebookResponse = z.object({
   success: z.boolean().optional().meta({
     description: 'Whether the service ran the notebook; true also when the notebook raised, see ipynb_error.',
   }),
-  ipynb: z.string().optional().meta({ description: 'The executed notebook (a JSON string).' }),
+  ipynb: z
+    .string()
+    .optional()
+    .meta({ description: 'The executed notebook (a JSON string), if success is true.' }),
+  partial_ipynb: z.string().optional().meta({
+    description: 'The notebook as far as it came (a JSON string), if success is false.',
+  }),
   ipynb_error: notebookError.optional(),
   error: executionError.optional(),
   phase: jobPhase,
   progress: jobProgress.optional(),
+  traceback: z.array(z.string()).optional().meta({
+    description: "The exception's traceback, or the one that an interrupt left; its last lines when long.",
+  }),
+  warnings: z
+    .array(z.string())
+    .optional()
+    .meta({ description: 'What the reader of the result should know.' }),
+  attempts: z.number().int().optional().meta({ description: 'How many executors have had the job.' }),
+  environment: jobEnvironment.optional(),
 });
 export type NotebookResponse = z.infer<typeof notebookResponse>;

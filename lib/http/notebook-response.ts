@@ -1,4 +1,4 @@
-import type { JobPhase, JobStatus } from '../contract/job-status.ts';
+import { endPhase, type JobPhase, type JobStatus } from '../contract/job-status.ts';
 import { errorOf, type ExecutionError } from '../contract/execution-error.ts';
 import type { NotebookResponse } from '../contract/notebooks-api.ts';
 import type { JobSnapshot } from '../queue/nbexec-queue.ts';
@@ -35,7 +35,8 @@ export function notebookResponse(
       : {}),
     ...(job.state === 'ended' && showResult ? ending(job, bodies) : {}),
     phase: phaseOf(job),
-    ...(job.progress ? { progress: job.progress } : {}),
+    ...(job.attempts === undefined ? {} : { attempts: job.attempts }),
+    ...(job.progress && STARTED.has(job.state) ? { progress: job.progress } : {}),
   };
 }
 
@@ -46,6 +47,9 @@ const STATUS: Record<JobSnapshot['state'], JobStatus> = {
   ended: 'complete',
 };
 
+/** A job that went back to the queue still carries what its last attempt reported. */
+const STARTED = new Set<JobSnapshot['state']>(['active', 'ended']);
+
 function ending(job: JobSnapshot, bodies: Bodies): Partial<NotebookResponse> {
   const finishedAtMs = job.finishedAtMs ?? job.enqueuedAtMs;
   const error = errorOfJob(job);
@@ -54,24 +58,37 @@ function ending(job: JobSnapshot, bodies: Bodies): Partial<NotebookResponse> {
     start_time: instant(job.startedAtMs ?? finishedAtMs),
     finish_time: instant(finishedAtMs),
     success: error === undefined,
-    ...(bodies.result === undefined ? {} : { ipynb: bodies.result }),
+    // v1 clients show whatever comes as ipynb as a good result, whatever success says.
+    ...(bodies.result === undefined ? {} : { [error ? 'partial_ipynb' : 'ipynb']: bodies.result }),
     ...(job.outcome?.ipynb_error ? { ipynb_error: job.outcome.ipynb_error } : {}),
     ...(error ? { error } : {}),
+    ...additions(job.outcome),
   };
 }
 
-function errorOfJob(job: JobSnapshot): ExecutionError | undefined {
+/** What Noteburst v1 did not tell of an end. */
+function additions(outcome: JobSnapshot['outcome']): Partial<NotebookResponse> {
+  const { traceback, warnings, environment } = outcome ?? {};
+  return {
+    ...(traceback ? { traceback } : {}),
+    ...(warnings ? { warnings } : {}),
+    ...(environment ? { environment } : {}),
+  };
+}
+
+/** Why the job ended without its notebook having run as far as it would; undefined when it has not ended, too. */
+export function errorOfJob(job: JobSnapshot): ExecutionError | undefined {
+  if (job.state !== 'ended') return undefined;
   if (job.outcome) return job.outcome.error;
   // BullMQ gives a job up by itself when executors keep dying over it.
   return errorOf('executor_lost', job.failedReason ?? 'The job was given up without a result');
 }
 
 function phaseOf(job: JobSnapshot): JobPhase {
+  if (job.cancelling) return 'cancelling';
   if (job.state === 'waiting' || job.state === 'delayed') return 'queued';
   if (job.state === 'active') return job.progress ? 'running' : 'leasing';
-  const error = errorOfJob(job);
-  if (!error) return 'completed';
-  return error.reason === 'cancelled' ? 'aborted' : 'failed';
+  return endPhase(errorOfJob(job));
 }
 
 const instant = (ms: number): string => new Date(ms).toISOString();

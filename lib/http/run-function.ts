@@ -4,7 +4,9 @@ import { discover } from '../discovery.ts';
 import { tokenInfo } from '../gafaelfawr.ts';
 import { createLogger, type Logger } from '../logger.ts';
 import { NbexecQueue } from '../queue/nbexec-queue.ts';
-import { requestRedis } from '../queue/redis.ts';
+import { JobWatch } from '../queue/job-watch.ts';
+import { readEvents } from '../queue/live-events.ts';
+import { requestRedis, watchRedis } from '../queue/redis.ts';
 import { ResultStore } from '../queue/result-store.ts';
 import { CallerCheck } from './caller.ts';
 import type { ApiHandler } from './handler.ts';
@@ -16,7 +18,18 @@ export interface FunctionParts {
   callers: CallerCheck;
   queue: NbexecQueue;
   store: ResultStore;
+  live: LiveParts;
 }
+
+/** What following, waiting for and cancelling jobs needs. */
+export interface LiveParts {
+  watch: JobWatch;
+  /** Reads a page of what happened to a job. */
+  events: (jobId: string, afterId: string) => ReturnType<typeof readEvents>;
+  cancel: NbexecQueue['cancel'];
+}
+
+const EVENTS_PAGE = 100;
 
 // Requests are short; what has not ended by then is cut, so that the pod goes in time.
 const DRAIN_MS = 10_000;
@@ -32,11 +45,21 @@ export function runFunction(name: string, handlerOf: (parts: FunctionParts) => A
   const queue = new NbexecQueue(config.queueName, redis, config.resultRetentionSeconds, (error) =>
     log.debug({ err: error }, 'queue connection'),
   );
-  const parts = {
+  const watch = new JobWatch(() => {
+    const connection = watchRedis(config.redisUrl);
+    connection.on('error', (error: Error) => log.warn({ err: error }, 'Redis connection'));
+    return connection;
+  });
+  const parts: FunctionParts = {
     config,
+    live: {
+      watch,
+      events: (jobId, afterId) => readEvents(redis, jobId, afterId, EVENTS_PAGE),
+      cancel: (job) => queue.cancel(job),
+    },
     queue,
     store: new ResultStore(redis),
-    callers: new CallerCheck(tokenCheck(config)),
+    callers: new CallerCheck(tokenCheck(config), config.requiredScope),
   };
   const ready = async () => redis.status === 'ready' && (await redis.ping()) === 'PONG';
   const server = functionServer(name, handlerOf(parts), () => ready().catch(() => false), log);
@@ -44,6 +67,7 @@ export function runFunction(name: string, handlerOf: (parts: FunctionParts) => A
 
   const stop = async (signal: NodeJS.Signals) => {
     log.info({ signal }, 'stopping');
+    watch.close();
     const closed = new Promise((resolve) => server.close(resolve));
     const cut = setTimeout(() => server.closeAllConnections(), DRAIN_MS);
     server.closeIdleConnections();

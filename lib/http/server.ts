@@ -19,7 +19,9 @@ const KEEP_ALIVE_MS = 75_000;
  */
 export function functionServer(name: string, handler: ApiHandler, ready: ReadyCheck, log: Logger): Server {
   registerFunction(name, async (request, response) => {
-    send(response, await answer(handler, request, response, log));
+    const reply = await answer(handler, request, response, log);
+    if (reply.stream === undefined) send(response, reply);
+    else await sendStream(response, reply, reply.stream, log);
   });
   const framework = getTestServer(name);
   const front = createServer(
@@ -91,14 +93,46 @@ function replyOf(error: unknown, log: Logger): ApiReply {
   return { status: 500, json: { detail: [{ type: 'internal_error', msg: 'Internal server error' }] } };
 }
 
+async function sendStream(
+  response: ServerResponse,
+  reply: ApiReply,
+  stream: AsyncIterable<string>,
+  log: Logger,
+): Promise<void> {
+  if (response.destroyed) return;
+  response.writeHead(reply.status, { ...COMMON_HEADERS, ...reply.headers });
+  response.flushHeaders();
+  try {
+    for await (const chunk of stream) {
+      if (response.destroyed) return;
+      if (!response.write(chunk)) await drained(response);
+    }
+    response.end();
+  } catch (error) {
+    // The status has been sent: a cut connection is what is left to tell it with.
+    log.warn({ err: error }, 'stream broken off');
+    response.destroy();
+  }
+}
+
+/** Waits until the caller has taken what was written, or has gone. */
+async function drained(response: ServerResponse): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  response.once('drain', resolve).once('close', resolve);
+  if (response.destroyed) resolve();
+  await promise;
+  response.off('drain', resolve).off('close', resolve);
+}
+
+const COMMON_HEADERS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' };
+
 function send(response: ServerResponse, reply: ApiReply): void {
   if (response.headersSent || response.destroyed) return;
   const body = reply.json === undefined ? '' : JSON.stringify(reply.json);
   response.writeHead(reply.status, {
     ...(body === '' ? {} : { 'Content-Type': 'application/json' }),
-    'Content-Length': Buffer.byteLength(body),
-    'Cache-Control': 'no-store',
-    'X-Content-Type-Options': 'nosniff',
+    ...(reply.status === 204 ? {} : { 'Content-Length': Buffer.byteLength(body) }),
+    ...COMMON_HEADERS,
     ...reply.headers,
   });
   response.end(body);

@@ -26,6 +26,11 @@ export function workerRedis(url: string): Redis {
   return new Redis(url, { ...RECONNECT, maxRetriesPerRequest: null, connectionName: 'noteburst-worker' });
 }
 
+/** For watching jobs: waits for Redis as long as it takes; whoever waits brings a time limit. */
+export function watchRedis(url: string): Redis {
+  return new Redis(url, { ...RECONNECT, maxRetriesPerRequest: null, connectionName: 'noteburst-watch' });
+}
+
 /**
  * For leases: an answer that comes late is worth nothing, and a command must never be sent a second time behind
  * the caller's back, as the time it was sent at is what the lease's deadline counts from.

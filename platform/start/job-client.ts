@@ -17,6 +17,7 @@ const Job = z.looseObject({
     .optional(),
   success: z.boolean().optional(),
   ipynb: z.string().optional(),
+  partial_ipynb: z.string().optional(),
   ipynb_error: z.looseObject({ name: z.string(), message: z.string() }).optional(),
   error: z.looseObject({ code: z.string(), message: z.string().optional() }).optional(),
 });

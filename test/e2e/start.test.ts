@@ -64,7 +64,11 @@ function processesOf(folder: string): string[] {
 }
 
 test('--once runs the example, writes notebook and page, prints what to do next, and leaves nothing running', async () => {
+  const begun = performance.now();
   const { output, ended } = npmStart('--once');
+  await expect.poll(output, { timeout: 40_000, interval: 20 }).toContain('Noteburst is ready');
+  // Everything is set up already; the budget of a second start.
+  expect(performance.now() - begun).toBeLessThan(15_000);
   expect(await ended, output()).toBe(0);
   const executed = parseNotebook(readFileSync(join(dir, 'out/light-curve.ipynb'), 'utf8'));
   expect(JSON.stringify(executed)).toContain('image/png');
@@ -97,6 +101,11 @@ test("stays up with --stay, tells tools where it is, and the README's curl sessi
   shell.stdout.on('data', (chunk: Buffer) => (printed += chunk.toString()));
   expect(await new Promise((resolve) => shell.once('close', resolve))).toBe(0);
   expect(JSON.stringify(parseNotebook(printed))).toContain('"text":"42\\n"');
+
+  const second = npmStart('--once');
+  expect(await second.ended).toBe(3);
+  expect(second.output()).toMatch(/a platform is already running on .*\(process \d+\)/);
+  expect(existsSync(ready)).toBe(true);
 
   start.child.kill('SIGTERM');
   expect(await start.ended).toBe(143);

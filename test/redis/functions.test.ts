@@ -13,6 +13,7 @@ import {
   identity,
   PATH_PREFIX,
   serve,
+  SCOPE,
   tokenCheck,
   type TestServer,
 } from '../support/function-server.ts';
@@ -47,7 +48,7 @@ async function functionsOn(url: string): Promise<Functions> {
   stack.defer(() => queue.close());
   const store = new ResultStore(redis);
   const parts = {
-    callers: new CallerCheck(tokenCheck),
+    callers: new CallerCheck(tokenCheck, SCOPE),
     queue,
     store,
     queueName,

@@ -91,6 +91,7 @@ describe('a job', () => {
       enqueuedAtMs: expect.any(Number),
       startedAtMs: expect.any(Number),
       finishedAtMs: expect.any(Number),
+      attempts: 1,
       outcome,
     });
   });

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { NbexecOutcome } from '../../lib/contract/nbexec-job.ts';
-import { GiveBackError, JobLockLostError } from '../../workers/executor/worker.ts';
+import { ExecutorStopsError, GiveBackError, JobLockLostError } from '../../workers/executor/worker.ts';
 import { WorkerBench } from '../support/executor.ts';
 import { redisOfFile } from '../support/redis.ts';
 
@@ -117,7 +117,7 @@ describe('an executor that is asked to stop', () => {
     const worker = await bench.worker({ onTrouble: async (error) => void trouble.push(error) });
     const id = await bench.add();
     const { job } = await bench.runsBegun(1);
-    const reason = new GiveBackError('stopping');
+    const reason = new ExecutorStopsError('stopping');
     await worker.drain(50, reason);
     expect(job.signal.reason).toBe(reason);
     expect(await bench.queue.find(id)).toMatchObject({ state: 'waiting' });

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { CallerCheck } from '../../lib/http/caller.ts';
+import { CallerCheck, type TokenOwner } from '../../lib/http/caller.ts';
 import type { ApiHandler } from '../../lib/http/handler.ts';
 import { functionServer } from '../../lib/http/server.ts';
 import type { JobSnapshot } from '../../lib/queue/nbexec-queue.ts';
@@ -16,9 +16,11 @@ export const MAX_TIMEOUT_SECONDS = 3_600;
 /** What Gafaelfawr knows in these tests: the token of each user. */
 export const TOKENS = { alice: 'gt-alice.secretalice', bob: 'gt-bob.secretbob' } as const;
 
-export const tokenCheck = async (token: string): Promise<{ username: string } | undefined> => {
+export const SCOPE = 'exec:notebook';
+
+export const tokenCheck = async (token: string): Promise<TokenOwner | undefined> => {
   const known = Object.entries(TOKENS).find(([, value]) => value === token);
-  return known && { username: known[0] };
+  return known && { username: known[0], scopes: [SCOPE] };
 };
 
 /** The headers that the ingress sets for a user. */
@@ -83,7 +85,7 @@ export class MemoryParts {
 
   #common() {
     return {
-      callers: new CallerCheck(tokenCheck),
+      callers: new CallerCheck(tokenCheck, SCOPE),
       queue: this.queue,
       store: this.store,
       queueName: QUEUE_NAME,

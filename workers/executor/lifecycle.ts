@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import { tokenKey, type Gafaelfawr } from '../../lib/gafaelfawr.ts';
+import type { Gafaelfawr } from '../../lib/gafaelfawr.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { ResultStore } from '../../lib/queue/result-store.ts';
 import type { ExecutorConfig } from './config.ts';
-import { acquireLease, leaseTimings, LeaseLostError, type IdentityLease } from './identity/identity-lease.ts';
+import { acquireLease, leaseTimings, type IdentityLease } from './identity/identity-lease.ts';
 import { startLab, stopLeftoverLab, type LabAccess, type StartedLab } from './lab/start-lab.ts';
 import { serveLab, type ServingState } from './serve-lab.ts';
 
@@ -62,7 +62,7 @@ export class Executor {
       try {
         await this.#withIdentity();
       } catch (error) {
-        if (error instanceof LeaseLostError) throw error;
+        if (this.#state === 'evicted') throw error;
         if (this.#stop.signal.aborted) break;
         // A lab that had served for a while does not make the next attempt suspect.
         if (performance.now() - begun > LAST_RETRY_MS) retryMs = FIRST_RETRY_MS;
@@ -104,45 +104,46 @@ export class Executor {
     const { config, gafaelfawr } = this.#parts;
     const { username, uid, gid } = lease.identity;
     this.#enter('fencing');
-    const signal = AbortSignal.any([this.#stop.signal, lease.lost]);
-    for (const old of await gafaelfawr.listTokens(username, signal)) {
-      lease.assertHeld();
-      await gafaelfawr.deleteToken(username, old.key, signal);
-    }
-    const token = await gafaelfawr.createServiceToken(
-      {
-        username,
-        scopes: config.tokenScopes,
-        expires: new Date(Date.now() + config.tokenLifetimeSeconds * 1_000),
-        uid,
-        gid,
-      },
-      signal,
-    );
-    const access: LabAccess = {
-      hubUrl: this.#parts.hubUrl,
-      username,
-      token,
-      logger: log,
-      guard: () => lease.assertHeld(),
-    };
     try {
-      while (!signal.aborted) await this.#withLab(lease, access, log);
+      await this.#deleteTokens(lease, lease.lost);
+      const lifetimeMs = config.tokenLifetimeSeconds * 1_000;
+      const expires = new Date(Date.now() + lifetimeMs);
+      const { tokenScopes: scopes } = config;
+      // Not cut off by a stop: a token whose minting was given up would live on, known to nobody.
+      const token = await gafaelfawr.createServiceToken({ username, scopes, expires, uid, gid }, lease.lost);
+      const guard = () => lease.assertHeld();
+      const access: LabAccess = { hubUrl: this.#parts.hubUrl, username, token, logger: log, guard };
+      const { tenure, graceMs } = tenureOf(lifetimeMs, config.graceMs);
+      const stop = AbortSignal.any([this.#stop.signal, tenure]);
+      while (!stop.aborted && !lease.lost.aborted) await this.#withLab(lease, access, stop, graceMs, log);
     } finally {
       this.#enter('stopping');
-      // After an eviction the token is the next holder's to delete.
+      // After an eviction the tokens are the next holder's to delete.
       if (!lease.lost.aborted) {
-        await attempt(log, 'delete the token', (bounded) =>
-          gafaelfawr.deleteToken(username, tokenKey(token), bounded),
-        );
+        await attempt(log, 'delete the token', (bounded) => this.#deleteTokens(lease, bounded));
       }
     }
     lease.lost.throwIfAborted();
   }
 
-  async #withLab(lease: IdentityLease, access: LabAccess, log: Logger): Promise<void> {
+  async #deleteTokens(lease: IdentityLease, signal: AbortSignal): Promise<void> {
+    const { gafaelfawr } = this.#parts;
+    const { username } = lease.identity;
+    for (const { key } of await gafaelfawr.listTokens(username, signal)) {
+      lease.assertHeld();
+      await gafaelfawr.deleteToken(username, key, signal);
+    }
+  }
+
+  async #withLab(
+    lease: IdentityLease,
+    access: LabAccess,
+    stop: AbortSignal,
+    graceMs: number,
+    log: Logger,
+  ): Promise<void> {
     const { image, labSize: size } = this.#parts.config;
-    const signal = AbortSignal.any([this.#stop.signal, lease.lost]);
+    const signal = AbortSignal.any([stop, lease.lost]);
     let started: StartedLab;
     try {
       started = await startLab({ ...access, image, size, signal });
@@ -154,7 +155,7 @@ export class Executor {
     }
     try {
       const enter = (state: ServingState) => this.#enter(state);
-      await serveLab({ ...this.#parts, started, lease, log, enter, stop: this.#stop.signal });
+      await serveLab({ ...this.#parts, started, lease, stop, graceMs, enter, log });
     } finally {
       if (lease.lost.aborted) await started.close();
       else await attempt(log, 'stop the lab', (bounded) => started.stop(bounded));
@@ -166,6 +167,20 @@ export class Executor {
     this.#parts.log.info({ from: this.#state, to: state }, 'executor state');
     this.#state = state;
   }
+}
+
+/** The longest that a timer can count. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+/**
+ * How long one token serves: a lab's own credentials end with the token it was spawned with, so the lab is given up,
+ * and another one spawned with another token, early enough for what runs then to end.
+ */
+function tenureOf(lifetimeMs: number, graceMs: number): { tenure: AbortSignal; graceMs: number } {
+  const grace = Math.min(graceMs, lifetimeMs * 0.4);
+  const exitMs = Math.min(2 * STEP_TIMEOUT_MS, lifetimeMs * 0.1);
+  const tenureMs = Math.min(Math.floor(lifetimeMs - grace - exitMs), MAX_TIMER_MS);
+  return { tenure: AbortSignal.timeout(tenureMs), graceMs: grace };
 }
 
 /** A step of the way out: bounded, and its failure stops none of the others. */

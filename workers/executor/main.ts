@@ -24,7 +24,9 @@ for (const redis of [lease, worker]) {
 let executor: Executor | undefined;
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  process.once(signal, () => {
+  // Not once: a second signal would end the process before it has cleaned up.
+  process.on(signal, () => {
+    if (stop.signal.aborted) return;
     log.info({ signal }, 'stopping');
     stop.abort(new Error(`stopped by ${signal}`));
     executor?.requestStop();

@@ -1,13 +1,17 @@
+import { hostname } from 'node:os';
 import type { Redis } from 'ioredis';
 import type { Logger } from '../../lib/logger.ts';
 import type { ResultStore } from '../../lib/queue/result-store.ts';
 import type { ExecutorConfig } from './config.ts';
 import type { IdentityLease } from './identity/identity-lease.ts';
+import { UnknownKernelError } from './kernel/kernel-error.ts';
 import { KernelPool } from './kernel/kernel-pool.ts';
 import { keepAlive } from './lab/keepalive.ts';
+import { describeImage } from './lab/lab-image.ts';
 import type { StartedLab } from './lab/start-lab.ts';
 import { runJob } from './run-job.ts';
-import { GiveBackError, NbexecWorker } from './worker.ts';
+import { LabWatch } from './lab-watch.ts';
+import { ExecutorStopsError, GiveBackError, NbexecWorker } from './worker.ts';
 
 export type ServingState = 'warming' | 'ready' | 'draining';
 
@@ -17,21 +21,23 @@ export interface ServeLabParts {
   lease: IdentityLease;
   workerRedis: Redis;
   store: ResultStore;
-  /** Aborted when the executor is asked to stop. */
+  /** Aborted when the executor is asked to stop, or this lab has served its time. */
   stop: AbortSignal;
+  /** What running notebooks get then. */
+  graceMs: number;
   enter: (state: ServingState) => void;
   log: Logger;
 }
 
-const VERIFY_TIMEOUT_MS = 30_000;
 // A result is readable as long as its job, which may be looked at up to its last second.
 const RESULT_TTL_MARGIN_SECONDS = 600;
 
 /** Takes jobs into a lab until the executor is asked to stop, the lease is lost, or the lab is of no more use. */
 export async function serveLab(parts: ServeLabParts): Promise<void> {
   const { config, started, lease, stop, enter, log } = parts;
-  const labLost = new AbortController();
-  const over = AbortSignal.any([stop, lease.lost, labLost.signal]);
+  const watch = new LabWatch((signal) => started.lab.verify(signal), log);
+  const over = AbortSignal.any([stop, lease.lost, watch.lost]);
+  const served = new AbortController();
   const pool = new KernelPool({
     host: started.lab,
     sessionPathPrefix: `noteburst/${lease.epoch}/`,
@@ -40,75 +46,86 @@ export async function serveLab(parts: ServeLabParts): Promise<void> {
     maxKernels: 2 * config.concurrency,
     onBackgroundError: (error) => log.warn({ err: error }, 'kernel pool'),
   });
-  const verify = async () => {
-    await verifyLab(started, labLost, log);
-    // At once, or a job that goes back because of the lab would be taken into the same lab again.
-    if (labLost.signal.aborted) worker.stopFetching();
-  };
-  const worker = newWorker(parts, pool, verify);
+  const worker = newWorker(parts, pool, watch);
+  // At once, or a job that goes back because of the lab would be taken into the same lab again.
+  watch.lost.addEventListener('abort', () => worker.stopFetching());
   const keepalive = keepAlive({
     setting: config.keepalive,
     touch: (signal) => started.lab.listKernels(signal),
-    onFailure: () => void verify(),
-    signal: over,
+    onFailure: () => void watch.check(),
+    signal: AbortSignal.any([over, served.signal]),
   });
   try {
     enter('warming');
-    await pool
-      .warm(config.warmKernelName, over)
-      .catch((error: unknown) => log.warn({ err: error }, 'no kernel was warmed'));
+    await Promise.race([warm(pool, config.warmKernelName, over, log), aborted(over)]);
     if (!over.aborted) {
       await worker.start();
       enter('ready');
       await aborted(over);
     }
     enter('draining');
-    await drain(worker, parts, labLost.signal);
+    await drain(worker, parts, watch.lost);
   } finally {
+    served.abort();
     await keepalive;
     await worker.close();
     await pool.close();
   }
 }
 
-function newWorker(parts: ServeLabParts, pool: KernelPool, verify: () => Promise<void>): NbexecWorker {
+/** Without a warm kernel the first job would find out what is wrong, and pay for it. */
+async function warm(pool: KernelPool, kernelName: string, signal: AbortSignal, log: Logger): Promise<void> {
+  try {
+    await pool.warm(kernelName, signal);
+  } catch (error) {
+    if (!(error instanceof UnknownKernelError)) throw error;
+    log.warn({ err: error }, 'no kernel was warmed: check NOTEBURST_WORKER_WARM_KERNEL');
+  }
+}
+
+function newWorker(parts: ServeLabParts, pool: KernelPool, watch: LabWatch): NbexecWorker {
   const { config, lease, store, workerRedis, log } = parts;
   const assertHeld = () => lease.assertHeld();
   const resultTtlSeconds = config.resultRetentionSeconds + RESULT_TTL_MARGIN_SECONDS;
   const { startWithinSeconds } = config;
+  const environment = {
+    image: describeImage(config.image),
+    executor: hostname(),
+    lab: lease.identity.username,
+  };
   return new NbexecWorker({
     queueName: config.queueName,
     redis: workerRedis,
     concurrency: config.concurrency,
     lockMs: config.lockMs,
-    run: (job) => runJob(job, { pool, store, startWithinSeconds, resultTtlSeconds, assertHeld }),
+    run: async (job) => {
+      const outcome = await runJob(job, {
+        pool,
+        store,
+        startWithinSeconds,
+        resultTtlSeconds,
+        environment,
+        assertHeld,
+      });
+      watch.worked();
+      return outcome;
+    },
     assertHeld,
-    onTrouble: verify,
+    onTrouble: () => watch.failed(),
     log,
   });
 }
 
 /** Asked to stop, running notebooks get the grace; without lab or lease there is nothing to wait for. */
 async function drain(worker: NbexecWorker, parts: ServeLabParts, labLost: AbortSignal): Promise<void> {
-  const { config, lease } = parts;
+  const { graceMs, lease } = parts;
   const hurry = () => void worker.drain(0, lease.lost.reason as Error);
   lease.lost.addEventListener('abort', hurry, { once: true });
   if (lease.lost.aborted) await worker.drain(0, lease.lost.reason as Error);
   else if (labLost.aborted)
     await worker.drain(0, new GiveBackError('The lab is lost', { cause: labLost.reason }));
-  else await worker.drain(config.graceMs, new GiveBackError('The executor stops'));
+  else await worker.drain(graceMs, new ExecutorStopsError('The executor stops'));
   lease.lost.removeEventListener('abort', hurry);
-}
-
-/** Finds out whether the lab is still ours and alive; if not, everything in it is over. */
-async function verifyLab(started: StartedLab, labLost: AbortController, log: Logger): Promise<void> {
-  try {
-    await started.lab.verify(AbortSignal.timeout(VERIFY_TIMEOUT_MS));
-  } catch (error) {
-    if (labLost.signal.aborted) return;
-    log.warn({ err: error }, 'the lab is lost, another one will be spawned');
-    labLost.abort(error);
-  }
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

@@ -9,11 +9,21 @@ import {
   type NbexecJobData,
   type NbexecOutcome,
 } from '../../lib/contract/nbexec-job.ts';
+import { jobEnded, type LiveEvent } from '../../lib/contract/live-event.ts';
 import type { Logger } from '../../lib/logger.ts';
+import { ENDED_EVENTS_TTL_SECONDS, wakeWatchers, writeEvents } from '../../lib/queue/live-events.ts';
+import { cancelJob, cancelledAmong, cancelledOutcome, sealEnd } from '../../lib/queue/verdict.ts';
+import { Cancellations } from './cancellations.ts';
+import { LiveReport } from './live-report.ts';
 
-/** Thrown by a run that could not end the job through no fault of its own: it goes back to the queue, unspent. */
+/** Thrown by a run that could not end the job, because its lab failed: it goes back to the queue. */
 export class GiveBackError extends Error {
-  override readonly name = 'GiveBackError';
+  override readonly name: string = 'GiveBackError';
+}
+
+/** The executor is asked to stop: what runs goes back to the queue, and that costs it nothing. */
+export class ExecutorStopsError extends GiveBackError {
+  override readonly name = 'ExecutorStopsError';
 }
 
 /** Another executor may have the job by now: nothing may be written for it any more. */
@@ -30,10 +40,16 @@ export interface HeldJob {
   readonly enqueuedAtMs: number;
   /** Aborted when the job must be left alone at once: its lock or the lease is lost, or the grace is over. */
   readonly signal: AbortSignal;
+  /** Aborted when the job's owner cancels it: it is then to be ended soon, with what there is. */
+  readonly cancelled: AbortSignal;
   readonly log: Logger;
   readonly reportProgress: (progress: JobProgress) => void;
   /** Remembers, for a job that must not be rerun, that its notebook has begun. */
   readonly markFirstCellStarted: () => Promise<void>;
+  /** Tells those who watch the job what happens. */
+  readonly tell: (event: LiveEvent) => void;
+  /** From now on the job can be cancelled no more; may be called, beside the last writes, once the end is known. */
+  readonly seal: () => Promise<unknown>;
 }
 
 export interface NbexecWorkerOptions {
@@ -55,7 +71,10 @@ export interface NbexecWorkerOptions {
 const MAX_STALLED = 3;
 const MAX_LOST_ATTEMPTS = 5;
 const FETCH_WAIT_SECONDS = 2;
+// On the way out nothing waits longer than this for Redis; what could not be given back is recovered as stalled.
+const REDIS_PATIENCE_MS = 5_000;
 const RETRY_FETCH_MS = 1_000;
+const CANCEL_TTL_SECONDS = 86_400;
 
 /**
  * Drains the queue into the lab. Jobs are fetched by hand: BullMQ's own loop may start a job after it was told to
@@ -65,11 +84,13 @@ export class NbexecWorker {
   readonly #options: NbexecWorkerOptions;
   readonly #worker: Worker<NbexecJobData, NbexecOutcome>;
   readonly #running = new Map<Promise<void>, AbortController>();
+  readonly #cancellations: Cancellations;
   #draining = false;
   #loop: Promise<void> = Promise.resolve();
 
   constructor(options: NbexecWorkerOptions) {
     this.#options = options;
+    this.#cancellations = new Cancellations(options.redis, options.log);
     this.#worker = new Worker(options.queueName, null, {
       connection: options.redis,
       prefix: KEY_PREFIX,
@@ -92,6 +113,7 @@ export class NbexecWorker {
 
   /** Begins to fetch jobs, and to look for those of executors that died. */
   async start(): Promise<void> {
+    this.#cancellations.start();
     await this.#worker.startStalledCheckTimer();
     this.#loop = this.#fetchLoop();
   }
@@ -103,13 +125,17 @@ export class NbexecWorker {
    */
   async drain(graceMs: number, reason: Error): Promise<void> {
     this.#draining = true;
+    const drained = new AbortController();
     const abort = () => {
       for (const run of this.#running.values()) run.abort(reason);
+      drained.abort();
     };
     if (graceMs <= 0) abort();
-    const timer = setTimeout(abort, graceMs);
-    await this.#loop;
-    await Promise.all(this.#running.keys());
+    const timer = setTimeout(abort, Math.min(graceMs, MAX_TIMER_MS));
+    await withinPatience(this.#loop);
+    const ended = Promise.all(this.#running.keys());
+    await Promise.race([ended, aborted(drained.signal)]);
+    await withinPatience(ended);
     clearTimeout(timer);
   }
 
@@ -119,6 +145,7 @@ export class NbexecWorker {
   }
 
   async close(): Promise<void> {
+    this.#cancellations.close();
     await this.#worker.close();
   }
 
@@ -135,7 +162,10 @@ export class NbexecWorker {
       this.#options.assertHeld();
       const job = await this.#worker.getNextJob(token);
       if (!job) return;
-      if (this.#draining) return void (await job.moveToWait(token));
+      if (this.#draining) {
+        await job.moveToWait(token);
+        return await this.#endIfCancelled(job.id as string, this.#options.log);
+      }
       const abort = new AbortController();
       const running = this.#hold(job, token, abort).finally(() => this.#running.delete(running));
       this.#running.set(running, abort);
@@ -148,11 +178,24 @@ export class NbexecWorker {
 
   /** Never rejects: what happens to a job is settled here. */
   async #hold(job: Job<NbexecJobData, NbexecOutcome>, token: string, abort: AbortController): Promise<void> {
-    const log = this.#options.log.child({ job_id: job.id, attempt: job.attemptsStarted });
+    const id = job.id as string;
+    const attempt = attemptOf(job);
+    const log = this.#options.log.child({ job_id: id, attempt });
     const renewal = setInterval(() => void this.#renew(job, token, abort, log), this.#options.lockMs / 3);
+    const cancelled = new AbortController();
+    this.#cancellations.watch(id, cancelled);
+    const live = new LiveReport((events) => this.#writeEvents(job, abort.signal, events, log));
+    let sealed: Promise<boolean> | undefined;
+    const seal = () => (sealed ??= sealEnd(this.#options.redis, id, token));
     try {
-      const outcome =
-        this.#refusal(job) ?? (await this.#options.run(this.#held(job, token, abort.signal, log)));
+      live.take({ type: 'job_started', attempt });
+      const tell = (event: LiveEvent) => live.take(event);
+      // Not read before it is known to be readable.
+      const held = () => this.#held(job, token, abort.signal, log);
+      let outcome =
+        this.#refusal(job) ??
+        (await this.#options.run({ ...held(), cancelled: cancelled.signal, tell, seal }));
+      if (outcome.error?.reason !== 'cancelled' && !(await seal())) outcome = asCancelled(outcome);
       abort.signal.throwIfAborted();
       this.#options.assertHeld();
       await job.moveToCompleted(outcome, token, false);
@@ -160,10 +203,49 @@ export class NbexecWorker {
         { outcome: outcome.error?.reason ?? (outcome.ipynb_error ? 'ipynb_error' : 'ok') },
         'job ended',
       );
+      // Only now: whoever is woken by it must find the job ended.
+      await live.close(jobEnded(outcome.error, outcome.ipynb_error?.name));
     } catch (error) {
-      await this.#leave(job, token, error, log);
+      await this.#leave(job, token, error, abort.signal, log);
+      await live.close();
+      await this.#endIfCancelled(id, log);
+      // Perhaps the end was committed, and only the answer lost.
+      await wakeWatchers(this.#options.redis, id).catch(() => undefined);
     } finally {
+      this.#cancellations.forget(id);
       clearInterval(renewal);
+    }
+  }
+
+  /** A job that went back to the queue may have nobody who would end it there. */
+  async #endIfCancelled(jobId: string, log: Logger): Promise<void> {
+    try {
+      const { redis, queueName } = this.#options;
+      const [cancelled] = await cancelledAmong(redis, [jobId]);
+      if (cancelled) await cancelJob(redis, queueName, jobId, CANCEL_TTL_SECONDS);
+    } catch (error) {
+      log.warn({ err: error }, 'cancelled job not ended: its next executor will do it');
+    }
+  }
+
+  /** Nobody waits for these, and a watcher who misses some has the notebook in the end. */
+  async #writeEvents(
+    job: Job<NbexecJobData>,
+    signal: AbortSignal,
+    events: LiveEvent[],
+    log: Logger,
+  ): Promise<void> {
+    try {
+      const ended = events.at(-1)?.type === 'job_ended';
+      // Another may have the job by now; its committed end however is a fact.
+      if (!ended) {
+        signal.throwIfAborted();
+        this.#options.assertHeld();
+      }
+      const ttlSeconds = ENDED_EVENTS_TTL_SECONDS + (ended ? 0 : (job.data.timeout_seconds ?? 0));
+      await writeEvents(this.#options.redis, job.id as string, events, ttlSeconds);
+    } catch (error) {
+      log.debug({ err: error }, 'events not written');
     }
   }
 
@@ -171,19 +253,28 @@ export class NbexecWorker {
     try {
       const extended = await job.extendLock(token, this.#options.lockMs);
       if (extended === 0) abort.abort(new JobLockLostError('The lock of the job is lost'));
+      // A connection that is dead without saying so tells of no cancel.
+      else await this.#cancellations.check([job.id as string]);
     } catch (error) {
       log.warn({ err: error }, 'job lock not renewed');
     }
   }
 
   /** Puts a job that could not be ended back, where it is still ours to put. */
-  async #leave(job: Job, token: string, error: unknown, log: Logger): Promise<void> {
+  async #leave(
+    job: Job<NbexecJobData, NbexecOutcome>,
+    token: string,
+    error: unknown,
+    signal: AbortSignal,
+    log: Logger,
+  ): Promise<void> {
     if (error instanceof JobLockLostError) return log.error({ err: error }, 'job left to another executor');
     const expected = error instanceof GiveBackError;
     log[expected ? 'warn' : 'error']({ err: error }, 'job given back');
     try {
-      if (!this.#draining) {
+      if (!(error instanceof ExecutorStopsError)) {
         await this.#options.onTrouble(error);
+        if (signal.reason instanceof JobLockLostError) throw signal.reason;
         this.#options.assertHeld();
         await job.updateData({ ...job.data, lost_attempts: (job.data.lost_attempts ?? 0) + 1 });
       }
@@ -201,7 +292,7 @@ export class NbexecWorker {
       const message = 'The job was written by a version of the service that this executor does not know';
       return { error: errorOf('executor_lost', message) };
     }
-    const lost = (data.lost_attempts ?? 0) + job.stalledCounter;
+    const lost = attemptOf(job) - 1;
     if (job.deferredFailure || lost >= MAX_LOST_ATTEMPTS) {
       const message = `The notebook was given up: its lab or executor was lost ${lost} times`;
       return { error: errorOf('executor_lost', message) };
@@ -213,7 +304,12 @@ export class NbexecWorker {
     return undefined;
   }
 
-  #held(job: Job<NbexecJobData>, token: string, signal: AbortSignal, log: Logger): HeldJob {
+  #held(
+    job: Job<NbexecJobData>,
+    token: string,
+    signal: AbortSignal,
+    log: Logger,
+  ): Omit<HeldJob, 'cancelled' | 'tell' | 'seal'> {
     const data = nbexecJobData.parse(job.data);
     return {
       id: job.id as string,
@@ -231,4 +327,30 @@ export class NbexecWorker {
       markFirstCellStarted: () => job.updateData({ ...data, first_cell_started: true }),
     };
   }
+}
+
+/** From 1; BullMQ's own count also has what was given back unspent. */
+const attemptOf = (job: Job<NbexecJobData>): number => (job.data.lost_attempts ?? 0) + job.stalledCounter + 1;
+
+/** The cancel came first: it is how the job ends, with the notebook that there is. */
+function asCancelled(outcome: NbexecOutcome): NbexecOutcome {
+  const ended = { ...outcome, ...cancelledOutcome(outcome.error?.cell_index) };
+  delete ended.ipynb_error;
+  delete ended.traceback;
+  return ended;
+}
+
+/** The longest that setTimeout can count. */
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+async function withinPatience(work: Promise<unknown>): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, REDIS_PATIENCE_MS);
+  await Promise.race([work, promise]);
+  clearTimeout(timer);
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -6,8 +6,8 @@ import { executorEnv } from '../../../workers/executor/config.ts';
 const HEAD = `# Configuration
 
 Every process of the service reads its environment once, at its start, and ends with exit code 2 and one message that
-names every problem when something is wrong. Empty variables count as absent. Names that Noteburst 0.27 has mean the same
-here. This page is written from the code by its test (\`npm run test:unit -- -u\` renews it).
+names every problem when something is wrong. Empty variables count as absent. Names that Noteburst 0.27 has are kept where
+they mean the same; what to look at when moving over is at the end. This page is written from the code by its test (\`npm run test:unit -- -u\` renews it).
 `;
 
 /** One table row for each variable, from the schema itself: what it is, and its default. */
@@ -37,6 +37,12 @@ test('docs/configuration.md lists every variable with its default', async () => 
     `${table(executorEnv)}\n`,
     '`NOTEBURST_WORKER_IDENTITIES_PATH` names a YAML file with a list of `{username, uid, gid}`; uid and gid are optional.',
     'As many executors can work at once as it has identities; more of them wait, alive but not ready.\n',
+    '## Coming from Noteburst 0.27\n',
+    '| variable | there | here |',
+    '| --- | --- | --- |',
+    '| `NOTEBURST_WORKER_JOB_TIMEOUT` | the timeout of every job, 300 s | the longest timeout a request may ask for, 3,600 s |',
+    '| `NOTEBURST_WORKER_QUEUE_NAME` | `arq:queue` | `nbexec`; no colons, it begins the ids of its jobs |',
+    '| `NOTEBURST_WORKER_TOKEN_LIFETIME` | 28 days | 24 hours; the lab is replaced before it ends |\n',
   ].join('\n');
   await expect(page).toMatchFileSnapshot('../../../docs/configuration.md');
 });

@@ -107,7 +107,7 @@ describe('a job', () => {
         phase: 'failed',
         ...TIMES,
         success: false,
-        ipynb: 'the result',
+        partial_ipynb: 'the result',
         error: { code: 'timeout', reason: 'run_timeout', message: 'too long' },
       },
     ],

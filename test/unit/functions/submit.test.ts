@@ -243,13 +243,16 @@ describe('a request that is wrong', () => {
     expect(status).toBe(422);
   });
 
-  test.each([[null], [[]], ['text'], [7]])('because it is %j is told that it should be an object', async (body) => {
-    const { status, json } = await submit(body);
-    expect(json).toEqual({
-      detail: [{ type: 'object_type', loc: ['body'], msg: 'Input should be an object' }],
-    });
-    expect(status).toBe(422);
-  });
+  test.each([[null], [[]], ['text'], [7]])(
+    'because it is %j is told that it should be an object',
+    async (body) => {
+      const { status, json } = await submit(body);
+      expect(json).toEqual({
+        detail: [{ type: 'object_type', loc: ['body'], msg: 'Input should be an object' }],
+      });
+      expect(status).toBe(422);
+    },
+  );
 
   const wrong: [body: Record<string, unknown>, field: string, type: string, msg: string][] = [
     [{}, 'ipynb', 'missing', 'Field required'],

@@ -9,14 +9,15 @@ const headers = (user?: string, token?: string) => ({
 });
 
 /** A check that knows one token, counts its calls, and a clock to set. */
-function checked() {
+function checked(scopes = ['read:tap', 'exec:notebook']) {
   const state = { asked: 0, nowMs: 0, revoked: false, away: false };
   const check = new CallerCheck(
     async (token) => {
       state.asked++;
       if (state.away) throw new Error('Gafaelfawr is away');
-      return token === 'gt-a.s' && !state.revoked ? { username: 'alice' } : undefined;
+      return token === 'gt-a.s' && !state.revoked ? { username: 'alice', scopes } : undefined;
     },
+    'exec:notebook',
     () => state.nowMs,
   );
   return { state, check };
@@ -26,6 +27,15 @@ describe('the caller', () => {
   test('is who the token belongs to', async () => {
     await expect(checked().check.callerOf(headers('alice', 'gt-a.s'), signal)).resolves.toEqual({
       username: 'alice',
+    });
+  });
+
+  test('whose token lacks the scope is told so', async () => {
+    const { check } = checked(['read:tap']);
+    const error = await check.callerOf(headers('alice', 'gt-a.s'), signal).catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({
+      status: 403,
+      detail: [{ type: 'permission_denied', msg: 'The token lacks the scope exec:notebook' }],
     });
   });
 

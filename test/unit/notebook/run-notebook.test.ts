@@ -1,8 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { checkNotebook, type Notebook } from '../../../lib/contract/nbformat.ts';
+import { checkNotebook, type CodeCell, type Notebook } from '../../../lib/contract/nbformat.ts';
 import type { ExecuteReply, JsonObject, KernelMessage } from '../../../workers/executor/kernel/messages.ts';
 import { makeMessage } from '../../../workers/executor/kernel/messages.ts';
 import type { NotebookKernel } from '../../../workers/executor/kernel/leased-kernel.ts';
+import { MessageTooLargeError } from '../../../workers/executor/kernel/kernel-error.ts';
+import { OutputLimitError } from '../../../workers/executor/notebook/output-budget.ts';
 import { runNotebook, type Progress } from '../../../workers/executor/notebook/run-notebook.ts';
 
 type Say = (type: string, content: JsonObject) => void;
@@ -123,6 +125,60 @@ describe('runNotebook', () => {
     });
     expect(result.error).toBeUndefined();
     expect(ran.map(({ stopOnError }) => stopOnError)).toEqual([false, true]);
+  });
+
+  test.each([{ allow_errors: true }, { execution: { allow_errors: true } }])(
+    'so does metadata of %j, in every cell',
+    async (metadata) => {
+      const { kernel, ran } = scripted({ bad: raise });
+      const input = { ...notebook(code('bad'), code('next')), metadata };
+      const result = await runNotebook({ notebook: input, kernel, signal: never });
+      expect(result).toEqual({ notebook: expect.any(Object) as object, warnings: [] });
+      expect(ran.map(({ stopOnError }) => stopOnError)).toEqual([false, false]);
+    },
+  );
+
+  test('cells of 4.5 get the ids that they miss, and no id comes twice', async () => {
+    const { kernel } = scripted({});
+    const cells = [{ ...code('a'), id: 'a' }, code('b'), { ...code('c'), id: 'a' }];
+    const input = { ...notebook(...cells), nbformat_minor: 5 };
+    const result = await runNotebook({ notebook: input, kernel, signal: never });
+    const ids = result.notebook.cells.map(({ id }) => id);
+    expect(ids).toEqual([
+      'a',
+      expect.stringMatching(/^[0-9a-f]{8}$/),
+      expect.stringMatching(/^[0-9a-f]{8}$/),
+    ]);
+    expect(new Set(ids).size).toBe(3);
+  });
+
+  test('output far beyond the limits stops the notebook with an OutputLimitError', async () => {
+    const { kernel, ran } = scripted({
+      flood: async (say, interrupted) => {
+        say('stream', { name: 'stdout', text: 'x'.repeat(2_000) });
+        await interrupted;
+        return raise(say, interrupted);
+      },
+    });
+    const outputLimits = { maxOutputBytes: 100, maxOutputs: 10 };
+    const input = notebook(code('flood'), code('never'));
+    const result = await runNotebook({ notebook: input, kernel, signal: never, outputLimits });
+    expect(result.failure).toEqual({ error: expect.any(OutputLimitError) as Error, cell_index: 0 });
+    expect(result.interrupted).toBeUndefined();
+    expect(result.warnings).toHaveLength(1);
+    const { outputs } = result.notebook.cells[0] as CodeCell;
+    expect(outputs).toMatchObject([{ text: 'x'.repeat(100) }, { name: 'stderr' }, { output_type: 'error' }]);
+    expect(ran).toHaveLength(1);
+  });
+
+  test('one message that is too large ends it likewise, and its cell says so', async () => {
+    const tooLarge = new MessageTooLargeError(1);
+    const { kernel } = scripted({ large: () => Promise.reject(tooLarge) });
+    const result = await runNotebook({ notebook: notebook(code('large')), kernel, signal: never });
+    expect(result.failure?.error).toBeInstanceOf(OutputLimitError);
+    expect(result.failure?.error.cause).toBe(tooLarge);
+    expect(result.notebook.cells[0]).toMatchObject({ outputs: [{ name: 'stderr' }] });
+    expect(result.warnings).toHaveLength(1);
   });
 
   test('an error message the lab dropped is shown from the reply; one never sent is not', async () => {

@@ -1,6 +1,7 @@
 import type { Output } from '../../../lib/contract/nbformat.ts';
 import type { CommMessage, JsonObject, KernelMessage } from '../kernel/messages.ts';
-import { OutputArea } from './output-area.ts';
+import { OutputArea, type DisplayOutput } from './output-area.ts';
+import { OutputBudget, type OutputLimits } from './output-budget.ts';
 import { displayId, mimeBundle, outputFromMessage } from './output-from-message.ts';
 import { WidgetState } from './widget-state.ts';
 
@@ -25,16 +26,14 @@ class CellState implements CellRecord {
   raised = false;
   dropped = false;
 
-  constructor(onClear: () => void) {
-    this.area = new OutputArea([], onClear);
+  constructor(budget: OutputBudget, onClear: () => void) {
+    this.area = new OutputArea(budget, onClear);
   }
 
   get outputs(): Output[] {
     return this.area.outputs;
   }
 }
-
-type Displayed = Extract<Output, { data: unknown }>;
 
 /**
  * Reduces iopub messages to the outputs of a notebook's cells. Knows no sockets and no time; the whole notebook is one
@@ -45,11 +44,17 @@ type Displayed = Extract<Output, { data: unknown }>;
 export class NotebookOutputs {
   readonly #cells = new Map<number, CellState>();
   /** display_id → outputs shown under it, each with its cell, in all cells ("Update display data"). */
-  readonly #displayed = new Map<string, Map<Displayed, number>>();
+  readonly #displayed = new Map<string, Map<DisplayOutput, number>>();
   /** The reverse: ids shown in a cell, to be forgotten when it is cleared. */
   readonly #shownIn = new Map<number, Set<string>>();
-  readonly #widgets = new WidgetState();
+  readonly #budget: OutputBudget;
+  readonly #widgets: WidgetState;
   readonly #warnings = new Set<string>();
+
+  constructor(limits?: OutputLimits) {
+    this.#budget = new OutputBudget(limits);
+    this.#widgets = new WidgetState(this.#budget);
+  }
 
   /** The record of a cell, empty before its first message. */
   cell(index: number): CellRecord {
@@ -58,7 +63,18 @@ export class NotebookOutputs {
 
   /** What the reader should know besides the outputs, each once. */
   get warnings(): string[] {
-    return [...this.#warnings];
+    return this.#budget.wasCut ? [...this.#warnings, this.#budget.warning()] : [...this.#warnings];
+  }
+
+  /** Whether so much had to be left out that the run should end. */
+  get isRunaway(): boolean {
+    return this.#budget.isRunaway;
+  }
+
+  /** Says in a cell's outputs that some are missing, for a reason that no message tells. */
+  noteCut(index: number): void {
+    this.#budget.cut(0);
+    this.#cell(index).area.notice();
   }
 
   /** Takes in one iopub message whose parent is (the execute_request of) this cell. */
@@ -69,7 +85,7 @@ export class NotebookOutputs {
     const count = content['execution_count'];
     if (Number.isInteger(count)) cell.executionCount = count as number;
     const id = displayId(message);
-    if (id !== undefined) this.#update(id, message);
+    if (id !== undefined && !this.#update(id, message)) cell.area.notice();
     switch (type) {
       case 'status':
         noteTime(cell, `iopub.status.${String(content['execution_state'])}`, header.date);
@@ -87,7 +103,7 @@ export class NotebookOutputs {
       case 'comm_open':
       case 'comm_msg':
       case 'comm_close':
-        this.#widgets.onComm(message);
+        if (!this.#widgets.onComm(message)) cell.area.notice();
         return;
       default:
         this.#show(index, cell, message, id);
@@ -111,18 +127,22 @@ export class NotebookOutputs {
     if (output.output_type === 'stream') this.#noteRateLimit(cell, output.text as string);
     if (this.#widgets.capture(message.parent_header.msg_id, output)) return;
     cell.area.append(output);
+    // What there was no room for is not there to be updated.
+    if (cell.area.outputs.at(-1) !== output) return;
     if (id === undefined || !('data' in output)) return;
-    const shown = this.#displayed.get(id) ?? new Map<Displayed, number>();
+    const shown = this.#displayed.get(id) ?? new Map<DisplayOutput, number>();
     this.#displayed.set(id, shown.set(output, index));
     this.#shownIn.set(index, (this.#shownIn.get(index) ?? new Set()).add(id));
   }
 
-  /** Any message with a known display_id replaces what is shown under it, a further display_data too. */
-  #update(id: string, message: KernelMessage): void {
-    const shown = this.#displayed.get(id);
-    if (shown === undefined) return;
-    const { data, metadata } = mimeBundle(message.content);
-    for (const output of shown.keys()) Object.assign(output, { data, metadata });
+  /** Any message with a known display_id replaces what is shown under it, a further display_data too. False if it cannot. */
+  #update(id: string, message: KernelMessage): boolean {
+    const bundle = mimeBundle(message.content);
+    let kept = true;
+    for (const [output, index] of this.#displayed.get(id) ?? []) {
+      kept = this.#cell(index).area.update(output, bundle) && kept;
+    }
+    return kept;
   }
 
   /** jupyter_server drops what exceeds its rate limits, an `error` included, and leaves this notice instead. */
@@ -136,7 +156,7 @@ export class NotebookOutputs {
   #cell(index: number): CellState {
     let cell = this.#cells.get(index);
     if (cell === undefined) {
-      cell = new CellState(() => this.#forgetDisplayed(index));
+      cell = new CellState(this.#budget, () => this.#forgetDisplayed(index));
       this.#cells.set(index, cell);
     }
     return cell;

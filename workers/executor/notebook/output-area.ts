@@ -1,4 +1,11 @@
-import type { Output } from '../../../lib/contract/nbformat.ts';
+import { multiline, type Output } from '../../../lib/contract/nbformat.ts';
+import { bytesOf, firstBytes, type OutputBudget } from './output-budget.ts';
+
+type ErrorOutput = Extract<Output, { output_type: 'error' }>;
+export type DisplayOutput = Extract<Output, { data: unknown }>;
+
+/** What is kept at least of an error, even when nothing else is any more: it tells why the notebook ended. */
+const MIN_ERROR_BYTES = 16_384;
 
 /**
  * An ordered list of outputs under `clear_output`: that of a cell, or of an Output widget.
@@ -8,25 +15,27 @@ import type { Output } from '../../../lib/contract/nbformat.ts';
  * in V8 (a rope, flattened once when read), so that 10⁵ prints stay linear.
  */
 export class OutputArea {
-  outputs: Output[];
+  outputs: Output[] = [];
+  readonly #budget: OutputBudget;
   /** Called with each emptying, as positions of outputs no longer hold. */
   readonly #onClear: () => void;
   #clearBeforeNext = false;
+  #bytes = 0;
+  #count = 0;
+  #noticed = false;
 
-  constructor(outputs: Output[] = [], onClear: () => void = () => undefined) {
-    this.outputs = outputs;
+  constructor(budget: OutputBudget, onClear: () => void = () => undefined) {
+    this.#budget = budget;
     this.#onClear = onClear;
   }
 
-  /** Adds an output; what a `clear_output(wait=True)` left goes first. */
+  /** Adds an output, as far as there is room for it; what a `clear_output(wait=True)` left goes first. */
   append(output: Output): void {
     if (this.#clearBeforeNext) this.#empty();
-    const last = this.outputs.at(-1);
-    if (output.output_type === 'stream' && last?.output_type === 'stream' && last.name === output.name) {
-      last.text = (last.text as string) + (output.text as string);
-    } else {
-      this.outputs.push(output);
-    }
+    // After a cut only errors: what fitted in again would look as if it had followed.
+    if (this.#noticed && output.output_type !== 'error') this.#budget.cut(bytesOf(output));
+    else if (output.output_type === 'stream') this.#appendStream(output.name, multiline(output.text));
+    else this.#appendOther(output);
   }
 
   /** "Clear output": at once, or with `wait` as the next output comes. */
@@ -35,9 +44,75 @@ export class OutputArea {
     else this.#empty();
   }
 
+  /** Replaces what a display shows ("Update display data"), unless there is no room for the new. */
+  update(display: DisplayOutput, shown: Pick<DisplayOutput, 'data' | 'metadata'>): boolean {
+    const bytes =
+      bytesOf(shown.data) - bytesOf(display.data) + bytesOf(shown.metadata) - bytesOf(display.metadata);
+    if (bytes > this.#budget.freeBytes) {
+      this.#budget.cut(bytes);
+      return false;
+    }
+    this.#take(bytes, 0);
+    Object.assign(display, shown);
+    return true;
+  }
+
+  /** Says, once, that something is missing. */
+  notice(): void {
+    if (this.#noticed) return;
+    this.#noticed = true;
+    this.outputs.push({ output_type: 'stream', name: 'stderr', text: this.#budget.notice() });
+  }
+
+  #appendStream(name: 'stdout' | 'stderr', text: string): void {
+    const last = this.outputs.at(-1);
+    const more = last?.output_type === 'stream' && last.name === name ? last : undefined;
+    const bytes = Buffer.byteLength(text);
+    const room = more === undefined && !this.#budget.hasFreeOutput ? 0 : this.#budget.freeBytes;
+    const fits = bytes <= room;
+    const kept = fits ? text : firstBytes(text, room);
+    if (more !== undefined) more.text = (more.text as string) + kept;
+    else if (fits || kept !== '') this.outputs.push({ output_type: 'stream', name, text: kept });
+    this.#take(fits ? bytes : Buffer.byteLength(kept), more === undefined && room > 0 ? 1 : 0);
+    if (fits) return;
+    this.#budget.cut(bytes - room);
+    this.notice();
+  }
+
+  #appendOther(output: Exclude<Output, { output_type: 'stream' }>): void {
+    const bytes = bytesOf(output);
+    if (bytes <= this.#budget.freeBytes && this.#budget.hasFreeOutput) {
+      this.outputs.push(output);
+      this.#take(bytes, 1);
+      return;
+    }
+    this.#budget.cut(bytes);
+    this.notice();
+    if (output.output_type === 'error') this.outputs.push(shortened(output));
+  }
+
+  #take(bytes: number, outputs: number): void {
+    this.#bytes += bytes;
+    this.#count += outputs;
+    this.#budget.take(bytes, outputs);
+  }
+
   #empty(): void {
     this.#clearBeforeNext = false;
+    this.#noticed = false;
+    this.#take(-this.#bytes, -this.#count);
     this.outputs = [];
     this.#onClear();
   }
+}
+
+/** An error that fits in anywhere: of its traceback the end, where the exception is. */
+function shortened({ output_type, ename, evalue, traceback }: ErrorOutput): ErrorOutput {
+  const text = traceback.join('\n');
+  return {
+    output_type,
+    ename: firstBytes(ename, 256),
+    evalue: firstBytes(evalue, MIN_ERROR_BYTES / 2),
+    traceback: [text.length > MIN_ERROR_BYTES / 2 ? `…${text.slice(-MIN_ERROR_BYTES / 2)}` : text],
+  };
 }

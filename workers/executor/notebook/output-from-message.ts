@@ -22,8 +22,8 @@ export function outputFromMessage(message: KernelMessage): Output | undefined {
       const count = content['execution_count'];
       return {
         output_type: 'execute_result',
-        execution_count: Number.isInteger(count) ? (count as number) : null,
         ...mimeBundle(content),
+        execution_count: Number.isInteger(count) ? (count as number) : null,
       };
     }
     case 'error':
@@ -49,7 +49,8 @@ export function errorOutput(content: { ename?: unknown; evalue?: unknown; traceb
 /** `data` and `metadata` of a display_data, update_display_data or execute_result. */
 export function mimeBundle(content: JsonObject): { data: MimeBundle; metadata: JsonObject } {
   const { data, metadata } = content;
-  return { data: isObject(data) ? data : {}, metadata: isObject(metadata) ? metadata : {} };
+  // In nbformat's order, which a notebook sees that looks at its Output widgets.
+  return { metadata: isObject(metadata) ? metadata : {}, data: isObject(data) ? data : {} };
 }
 
 /** `transient.display_id`: names an output so that later messages can replace it. */

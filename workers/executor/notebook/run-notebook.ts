@@ -6,8 +6,13 @@ import {
   type Output,
 } from '../../../lib/contract/nbformat.ts';
 import type { ExecuteResult } from '../kernel/execute-result.ts';
+import { MessageTooLargeError } from '../kernel/kernel-error.ts';
 import type { NotebookKernel } from '../kernel/leased-kernel.ts';
+import { isObject, type KernelMessage } from '../kernel/messages.ts';
+import { repairCellIds } from './cell-ids.ts';
 import { NotebookOutputs } from './cell-outputs.ts';
+import { hasTag } from './cell-tags.ts';
+import { OutputLimitError, type OutputLimits } from './output-budget.ts';
 import { errorOutput } from './output-from-message.ts';
 
 export type Progress =
@@ -21,8 +26,17 @@ export interface RunOptions {
   /** Stops the run: interrupts the cell, gives it `interruptGraceMs` to end, then gives up. */
   signal: AbortSignal;
   onProgress?: (progress: Progress) => void;
+  /** How long each cell may take; then the run is stopped as by the signal, with a CellTimeoutError as reason. */
+  cellTimeoutMs?: number;
   /** In ms, default 5 s. */
   interruptGraceMs?: number;
+  /** What is kept of the outputs; far beyond it the run is stopped. See docs/fidelity.md. */
+  outputLimits?: OutputLimits;
+}
+
+/** Stops a run in which a cell takes too long. */
+export class CellTimeoutError extends Error {
+  override readonly name = 'CellTimeoutError';
 }
 
 export interface NotebookError {
@@ -38,9 +52,9 @@ export interface RunResult {
   notebook: Notebook;
   /** The notebook's own exception, which stopped it. */
   error?: NotebookError;
-  /** The signal fired: its reason, the cell that ran, and what the interrupt raised there, if it took effect. */
+  /** The signal fired, or a cell took too long: the reason, the cell that ran, and what the interrupt raised there, if it took effect. */
   interrupted?: { reason: unknown; cell_index: number; settled: boolean; error?: NotebookError };
-  /** Not the notebook's doing: a KernelError, mostly. */
+  /** A KernelError, mostly; an OutputLimitError when the run was stopped for its output. */
   failure?: { error: Error; cell_index: number };
   warnings: string[];
 }
@@ -56,6 +70,7 @@ type CellEnd = Pick<RunResult, 'error' | 'interrupted' | 'failure'>;
  */
 export async function runNotebook(options: RunOptions): Promise<RunResult> {
   const notebook = structuredClone(options.notebook);
+  repairCellIds(notebook);
   const run = new NotebookRun(options, notebook);
   const languageInfo = options.kernel.languageInfo;
   if (Object.keys(languageInfo).length > 0) notebook.metadata['language_info'] = languageInfo;
@@ -70,15 +85,30 @@ function isExecutable(cell: Cell): cell is CodeCell {
   return cell.cell_type === 'code' && multiline(cell.source).trim() !== '' && !hasTag(cell, 'skip-execution');
 }
 
+/**
+ * `allow_errors` in the notebook's metadata, as papermill's and nbconvert's users set it, or where MyST and jupyter-cache
+ * look for it; nbclient has it as an option of its caller's.
+ */
+function allowsErrors({ metadata }: Notebook): boolean {
+  const execution = metadata['execution'];
+  return metadata['allow_errors'] === true || (isObject(execution) && execution['allow_errors'] === true);
+}
+
 class NotebookRun {
-  readonly outputs = new NotebookOutputs();
+  readonly outputs: NotebookOutputs;
   readonly warnings: string[] = [];
   readonly #options: RunOptions;
   readonly #notebook: Notebook;
+  readonly #allowsErrors: boolean;
+  readonly #runaway = new AbortController();
+  readonly #stop: AbortSignal;
 
   constructor(options: RunOptions, notebook: Notebook) {
     this.#options = options;
     this.#notebook = notebook;
+    this.#allowsErrors = allowsErrors(notebook);
+    this.#stop = AbortSignal.any([options.signal, this.#runaway.signal]);
+    this.outputs = new NotebookOutputs(options.outputLimits);
   }
 
   async cells(): Promise<CellEnd> {
@@ -107,28 +137,58 @@ class NotebookRun {
   }
 
   async #cell(cell: CodeCell, index: number): Promise<CellEnd> {
-    const { kernel, signal } = this.#options;
-    const allowed = hasTag(cell, 'raises-exception');
+    const allowed = this.#allowsErrors || hasTag(cell, 'raises-exception');
     const giveUp = new AbortController();
-    const execution = kernel.execute(multiline(cell.source), {
-      onIopub: (message) => this.outputs.apply(index, message),
+    const { signal: stop, timer } = this.#timed();
+    const execution = this.#options.kernel.execute(multiline(cell.source), {
+      onIopub: (message) => this.#onIopub(message, index),
       signal: giveUp.signal,
       stopOnError: !allowed,
     });
     execution.catch(() => undefined); // when given up, nobody waits for it any more
     let result: ExecuteResult | undefined;
     try {
-      result = await settledOrAborted(execution, signal);
-      const interrupted = result === undefined;
+      result = await settledOrAborted(execution, stop);
+      clearTimeout(timer);
+      const stopped = result === undefined;
       result ??= await this.#interrupt(execution, giveUp);
       if (result !== undefined) this.#take(result, index);
       const error = result === undefined ? undefined : this.#error(result, index);
-      if (!interrupted) return error === undefined || allowed ? {} : { error };
-      const settled = result !== undefined;
-      return { interrupted: { reason: signal.reason, cell_index: index, settled, ...(error && { error }) } };
+      if (stopped) return this.#stopped(stop.reason, index, result !== undefined, error);
+      return error === undefined || allowed ? {} : { error };
     } catch (error) {
-      return { failure: { error: error as Error, cell_index: index } };
+      return { failure: { error: this.#failure(error as Error, index), cell_index: index } };
+    } finally {
+      clearTimeout(timer);
     }
+  }
+
+  /** Stops a cell as the run is stopped, and also when its own time is over. */
+  #timed(): { signal: AbortSignal; timer: NodeJS.Timeout | undefined } {
+    const { cellTimeoutMs } = this.#options;
+    if (cellTimeoutMs === undefined) return { signal: this.#stop, timer: undefined };
+    const overdue = new AbortController();
+    const timer = setTimeout(() => overdue.abort(new CellTimeoutError()), cellTimeoutMs);
+    return { signal: AbortSignal.any([this.#stop, overdue.signal]), timer };
+  }
+
+  #onIopub(message: KernelMessage, index: number): void {
+    this.outputs.apply(index, message);
+    if (!this.outputs.isRunaway || this.#runaway.signal.aborted) return;
+    const reason = 'The notebook was stopped, as its output went far beyond what is kept of it';
+    this.#runaway.abort(new OutputLimitError(reason));
+  }
+
+  #stopped(reason: unknown, index: number, settled: boolean, error: NotebookError | undefined): CellEnd {
+    if (reason instanceof OutputLimitError) return { failure: { error: reason, cell_index: index } };
+    return { interrupted: { reason, cell_index: index, settled, ...(error && { error }) } };
+  }
+
+  /** One message above what the socket takes is output, too, even though it closed the socket. */
+  #failure(error: Error, index: number): Error {
+    if (!(error instanceof MessageTooLargeError)) return error;
+    this.outputs.noteCut(index);
+    return new OutputLimitError('The notebook was stopped by one output that is too large', { cause: error });
   }
 
   /** Interrupts the kernel and waits for the cell's end; undefined when it does not come in time. */
@@ -152,6 +212,10 @@ class NotebookRun {
     if (result.repliedAt !== undefined) record.timing['shell.execute_reply'] = result.repliedAt;
     if (result.missing === 'idle') {
       this.warnings.push(`Cell ${index}: the lab did not report its end; some of its output may be missing`);
+    } else if (result.missing === 'output') {
+      this.warnings.push(
+        `Cell ${index}: the connection to the lab was cut; some of its output may be missing`,
+      );
     }
     for (const comm of this.outputs.takeComms()) this.#options.kernel.sendComm(comm);
   }
@@ -190,9 +254,4 @@ async function settledOrAborted<T>(promise: Promise<T>, signal: AbortSignal): Pr
   } finally {
     stop.abort();
   }
-}
-
-function hasTag(cell: Cell, tag: string): boolean {
-  const tags = cell.metadata['tags'];
-  return Array.isArray(tags) && tags.includes(tag);
 }

@@ -1,6 +1,7 @@
 import { isObject, type CommMessage, type JsonObject, type KernelMessage } from '../kernel/messages.ts';
 import type { Output } from '../../../lib/contract/nbformat.ts';
 import { OutputArea } from './output-area.ts';
+import { BudgetedEntries, bytesOf, type OutputBudget } from './output-budget.ts';
 
 /** https://github.com/jupyter-widgets/ipywidgets, packages/schema: where a notebook keeps its widgets. */
 const WIDGET_STATE_MIME = 'application/vnd.jupyter.widget-state+json';
@@ -25,20 +26,30 @@ export class WidgetState {
   readonly #capturing = new Map<string, string>();
   /** Output widgets whose kernel side does not know yet what they caught. */
   readonly #unsynced = new Set<string>();
+  readonly #budget: OutputBudget;
+  readonly #entries: BudgetedEntries;
 
-  /** Takes in a comm_open, comm_msg or comm_close. State outlives the comm, as in nbclient. */
-  onComm(message: KernelMessage): void {
+  constructor(budget: OutputBudget) {
+    this.#budget = budget;
+    this.#entries = new BudgetedEntries(budget);
+  }
+
+  /**
+   * Takes in a comm_open, comm_msg or comm_close. State outlives the comm, as in nbclient.
+   *
+   * @returns false when there was no room for some of it
+   */
+  onComm(message: KernelMessage): boolean {
     const { comm_id: commId, data } = message.content;
-    if (typeof commId !== 'string' || !isObject(data) || !isObject(data['state'])) return;
+    if (typeof commId !== 'string' || !isObject(data) || !isObject(data['state'])) return true;
     const state = data['state'];
-    const known = this.#states.get(commId);
-    if (known === undefined) this.#states.set(commId, { ...state });
-    else Object.assign(known, state);
-    this.#keepBuffers(commId, data['buffer_paths'], message.buffers);
     if (message.header.msg_type === 'comm_open' && isOutputWidget(message.content['target_name'], state)) {
-      this.#outputWidgets.set(commId, new OutputArea());
+      this.#outputWidgets.set(commId, new OutputArea(this.#budget));
     }
+    const kept = this.#keepState(commId, state);
+    const keptBuffers = this.#keepBuffers(commId, data['buffer_paths'], message.buffers);
     if (this.#outputWidgets.has(commId)) this.#onOutputWidgetState(commId, state);
+    return kept && keptBuffers;
   }
 
   /**
@@ -90,21 +101,44 @@ export class WidgetState {
     return { [WIDGET_STATE_MIME]: { state: models, version_major: 2, version_minor: 0 } };
   }
 
-  #keepBuffers(commId: string, paths: unknown, buffers: readonly Uint8Array[]): void {
-    if (!Array.isArray(paths) || paths.length === 0) return;
-    const kept = this.#buffers.get(commId) ?? new Map<string, EncodedBuffer>();
-    this.#buffers.set(commId, kept);
+  #keepState(commId: string, state: JsonObject): boolean {
+    // Without a prototype: keys are whatever the notebook's code says.
+    const known = this.#states.get(commId) ?? (Object.create(null) as JsonObject);
+    this.#states.set(commId, known);
+    let kept = true;
+    for (const [key, value] of Object.entries(state)) {
+      // An Output widget's outputs are counted as such.
+      const counted = !(key === 'outputs' && this.#outputWidgets.has(commId));
+      if (!counted || this.#entries.replace(`${commId} ${key}`, key.length + bytesOf(value)))
+        known[key] = value;
+      else kept = false;
+    }
+    return kept;
+  }
+
+  #keepBuffers(commId: string, paths: unknown, buffers: readonly Uint8Array[]): boolean {
+    if (!Array.isArray(paths) || paths.length === 0) return true;
+    const known = this.#buffers.get(commId) ?? new Map<string, EncodedBuffer>();
+    this.#buffers.set(commId, known);
+    let kept = true;
     for (const [index, path] of paths.slice(0, buffers.length).entries()) {
       const data = Buffer.from(buffers[index] ?? []).toString('base64');
-      kept.set(JSON.stringify(path), { data, encoding: 'base64', path });
+      const key = JSON.stringify(path);
+      if (this.#entries.replace(`${commId} buffer ${key}`, key.length + data.length)) {
+        known.set(key, { data, encoding: 'base64', path });
+      } else kept = false;
     }
+    return kept;
   }
 
   #onOutputWidgetState(commId: string, state: JsonObject): void {
     if (Array.isArray(state['outputs'])) {
       // Set from the kernel (append_stdout, `widget.outputs = …`): nbclient's mimic overlooks it, a frontend shows it.
       const area = this.#outputWidgets.get(commId);
-      if (area !== undefined) area.outputs = (state['outputs'] as Output[]).map((output) => ({ ...output }));
+      area?.clear(false);
+      for (const output of state['outputs'].filter(isObject)) area?.append({ ...output } as Output);
+      const known = this.#states.get(commId);
+      if (known !== undefined) known['outputs'] = area?.outputs ?? [];
     }
     if (!('msg_id' in state)) return;
     this.#stopCapturing(commId);

@@ -1,0 +1,60 @@
+import { writeFileSync } from 'node:fs';
+import { availableParallelism, cpus, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { ROOT } from '../platform/state.ts';
+import type { Sample } from './statistics.ts';
+
+/** One line of a table: who, how long, and against whom it is held. */
+export interface Row {
+  who: string;
+  times: Sample;
+}
+
+const PAGE = join(ROOT, 'docs/performance.md');
+
+/** Collects what was measured; prints it as it comes and writes it to docs/performance.md at the end. */
+export class Report {
+  readonly #lines: string[] = [];
+
+  constructor() {
+    const gib = Math.round(totalmem() / 2 ** 30);
+    const cpu = cpus()[0]?.model ?? 'unknown processor';
+    this.#say('# Performance\n');
+    this.#say(
+      'Written by `npm run bench`, which measures everything below in one run on one machine; what counts are the',
+    );
+    this.#say('ratios. Medians, with minimum and maximum, in milliseconds.\n');
+    this.#say(
+      `Machine: ${availableParallelism()} cores (${cpu.trim()}), ${gib} GiB; Node ${process.version}.\n`,
+    );
+  }
+
+  /** A table whose last column says how many times as long each row takes as the first. */
+  table(title: string, rows: Row[]): void {
+    const base = rows[0]?.times.median ?? Number.NaN;
+    this.#say(`## ${title}\n`);
+    this.#say('| | median | min – max | runs | times ours |');
+    this.#say('| --- | ---: | ---: | ---: | ---: |');
+    for (const { who, times } of rows) {
+      const range = `${times.min.toFixed(0)} – ${times.max.toFixed(0)}`;
+      const ratio = (times.median / base).toFixed(1);
+      this.#say(`| ${who} | ${times.median.toFixed(0)} | ${range} | ${times.runs} | ${ratio} |`);
+    }
+    this.#say('');
+  }
+
+  text(title: string, lines: string[]): void {
+    this.#say(`## ${title}\n`);
+    for (const line of lines) this.#say(line);
+    this.#say('');
+  }
+
+  write(): void {
+    writeFileSync(PAGE, `${this.#lines.join('\n').trimEnd()}\n`);
+  }
+
+  #say(line: string): void {
+    console.log(line);
+    this.#lines.push(line);
+  }
+}

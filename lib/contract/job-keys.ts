@@ -1,0 +1,14 @@
+/** The keys and channels that a job has beside BullMQ's own, which executors and functions meet at. */
+import { KEY_PREFIX } from './nbexec-job.ts';
+
+/** The stream of what happens to the job while it runs. */
+export const eventsKey = (jobId: string): string => `${KEY_PREFIX}:events:${jobId}`;
+
+/** Where watchers of the job are woken: with `more` when its stream has grown, with `end` when it has ended. */
+export const eventsChannel = (jobId: string): string => `${KEY_PREFIX}:events:${jobId}`;
+
+/** Whether the job is cancelled, or its end is being committed and can be cancelled no more. */
+export const verdictKey = (jobId: string): string => `${KEY_PREFIX}:verdict:${jobId}`;
+
+/** Where executors are told the id of a job that was cancelled. */
+export const CANCEL_CHANNEL = `${KEY_PREFIX}:cancel`;

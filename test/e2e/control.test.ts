@@ -1,0 +1,169 @@
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { NotebookResponse } from '../../lib/contract/notebooks-api.ts';
+import { parseNotebook, type CodeCell } from '../../lib/contract/nbformat.ts';
+import { codeCell, ipynb } from '../support/notebooks.ts';
+import { Stack } from '../support/stack.ts';
+
+let stack: Stack;
+beforeAll(async () => {
+  stack = await Stack.start();
+});
+afterAll(() => stack[Symbol.asyncDispose]());
+
+async function cancel(id: string, user = 'alice'): Promise<{ status: number; job: NotebookResponse }> {
+  const response = await stack.fetch('status', `/v1/notebooks/${id}`, { method: 'DELETE' }, user);
+  return { status: response.status, job: (await response.json()) as NotebookResponse };
+}
+
+const outputsOf = (executed: string | undefined) =>
+  parseNotebook(executed ?? '')
+    .cells.filter((cell): cell is CodeCell => cell.cell_type === 'code')
+    .map((cell) => cell.outputs);
+
+const CANCELLED = {
+  status: 'complete',
+  phase: 'aborted',
+  success: false,
+  error: { code: 'unknown', reason: 'cancelled' },
+};
+
+describe('a job that waits, with no executor alive', () => {
+  test('ends at once when it is cancelled, and is not brought back by cancelling again', async () => {
+    const id = await stack.submit(ipynb());
+    const first = await cancel(id);
+    expect(first).toMatchObject({ status: 200, job: CANCELLED });
+    expect(first.job).not.toHaveProperty('partial_ipynb');
+    const job = await stack.job(id);
+    expect(job).toEqual(first.job);
+    expect(await cancel(id)).toEqual(first);
+  });
+
+  test("is nobody else's to cancel", async () => {
+    const id = await stack.submit(ipynb());
+    expect((await cancel(id, 'mallory')).status).toBe(404);
+    expect(await stack.job(id)).toMatchObject({ status: 'queued' });
+    expect((await cancel(id)).status).toBe(200);
+  });
+});
+
+describe('a job that an executor has', () => {
+  beforeAll(async () => {
+    await (await stack.startExecutor()).ready();
+  });
+
+  test('never runs when it was cancelled while it waited', async () => {
+    const blockers = await Promise.all(
+      Array.from({ length: 3 }, () =>
+        stack.submit(ipynb({ cells: [codeCell('import time; time.sleep(60)')] })),
+      ),
+    );
+    await Promise.all(blockers.map((id) => stack.until(id, ({ phase }) => phase === 'running')));
+    const id = await stack.submit(ipynb());
+    expect(await cancel(id)).toMatchObject({ status: 200, job: CANCELLED });
+    await Promise.all(blockers.map((blocker) => cancel(blocker)));
+    const jobs = await Promise.all(blockers.map((blocker) => stack.untilComplete(blocker)));
+    for (const job of jobs) expect(job).toMatchObject(CANCELLED);
+    expect(await stack.job(id)).toMatchObject(CANCELLED);
+  });
+
+  test('ends within a second when it is cancelled in a cell, with what it had until then', async () => {
+    const cells = [codeCell('print("done")'), codeCell('import time; time.sleep(60)'), codeCell('3')];
+    const id = await stack.submit(ipynb({ cells }));
+    await stack.until(id, ({ progress }) => progress?.current_cell === 1);
+    const begun = performance.now();
+    const answer = await cancel(id);
+    expect(answer.status === 202 ? answer.job.phase : 'cancelling').toBe('cancelling');
+    const job = await stack.untilComplete(id);
+    expect(performance.now() - begun).toBeLessThan(1_000);
+    expect(job).toMatchObject({ ...CANCELLED, error: { cell_index: 1 }, progress: { cells_done: 2 } });
+    expect(job.traceback?.join('')).toContain('KeyboardInterrupt');
+    expect(outputsOf(job.partial_ipynb)[0]).toEqual([
+      { output_type: 'stream', name: 'stdout', text: 'done\n' },
+    ]);
+    expect(outputsOf(job.partial_ipynb)[1]).toMatchObject([
+      { output_type: 'error', ename: 'KeyboardInterrupt' },
+    ]);
+    expect(await cancel(id)).toEqual({ status: 200, job });
+  });
+
+  test('ends as cancelled at whatever moment of its start it is cancelled', async () => {
+    const sleeper = ipynb({ cells: [codeCell('import time; time.sleep(60)')] });
+    for (let n = 0; n < 10; n++) {
+      const id = await stack.submit(sleeper);
+      const begun = performance.now();
+      expect([200, 202]).toContain((await cancel(id)).status);
+      expect(await stack.untilComplete(id)).toMatchObject(CANCELLED);
+      expect(performance.now() - begun).toBeLessThan(1_000);
+    }
+  });
+
+  test('stays as it ended when it is cancelled after that', async () => {
+    const id = await stack.submit(ipynb());
+    const job = await stack.untilComplete(id);
+    expect(job).toMatchObject({ success: true, phase: 'completed', attempts: 1 });
+    expect(await cancel(id)).toEqual({ status: 200, job });
+    expect(await stack.job(id)).toEqual(job);
+  });
+
+  test('never shows success when the cancel was accepted, however near its end it came', async () => {
+    for (let n = 0; n < 20; n++) {
+      const id = await stack.submit(ipynb({ cells: [codeCell('1')] }));
+      const { job } = await cancel(id);
+      const end = await stack.untilComplete(id);
+      const accepted = job.phase === 'cancelling' || job.phase === 'aborted';
+      expect(end).toMatchObject(accepted ? CANCELLED : { success: true });
+    }
+  });
+});
+
+describe('a cell that takes longer than its cell_timeout', () => {
+  test('is interrupted, and what there was is kept', async () => {
+    const cells = [codeCell('print("done")'), codeCell('import time; time.sleep(60)'), codeCell('3')];
+    const id = await stack.submit(ipynb({ cells }), { cell_timeout: 0.5 });
+    const job = await stack.untilComplete(id, { timeoutMs: 5_000 });
+    expect(job).toMatchObject({
+      success: false,
+      phase: 'failed',
+      error: { code: 'timeout', reason: 'cell_timeout', cell_index: 1 },
+    });
+    expect(job.traceback?.join('')).toContain('KeyboardInterrupt');
+    const [first, second, third] = outputsOf(job.partial_ipynb);
+    expect(first).toEqual([{ output_type: 'stream', name: 'stdout', text: 'done\n' }]);
+    expect(second).toMatchObject([{ output_type: 'error', ename: 'KeyboardInterrupt' }]);
+    expect(third).toEqual([]);
+  });
+
+  test('is each cell for itself', async () => {
+    const cells = Array.from({ length: 4 }, () => codeCell('import time; time.sleep(0.4)'));
+    const id = await stack.submit(ipynb({ cells }), { cell_timeout: 1.5 });
+    expect(await stack.untilComplete(id)).toMatchObject({ success: true });
+  });
+
+  test.each([
+    ['cell_timeout', { cell_timeout: 1 }],
+    ['run_timeout', { timeout: 1 }],
+  ])('is killed with its kernel when it ignores the interrupt (%s)', async (reason, options) => {
+    const stubborn = `
+import signal, time
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+print("ignoring", flush=True)
+while True:
+    time.sleep(0.1)`;
+    const id = await stack.submit(ipynb({ cells: [codeCell(stubborn)] }), options);
+    const job = await stack.untilComplete(id, { timeoutMs: 12_000 });
+    expect(job).toMatchObject({ success: false, error: { code: 'timeout', reason, cell_index: 0 } });
+    expect(Date.parse(job.finish_time ?? '') - Date.parse(job.start_time ?? '')).toBeLessThan(7_500);
+    expect(outputsOf(job.partial_ipynb)[0]).toMatchObject([{ name: 'stdout', text: 'ignoring\n' }]);
+    const next = await stack.untilComplete(await stack.submit(ipynb()), { timeoutMs: 3_000 });
+    expect(next).toMatchObject({ success: true });
+  });
+});
+
+test('parameters reach the notebook', async () => {
+  const cells = [{ ...codeCell('alpha = 1'), metadata: { tags: ['parameters'] } }, codeCell('alpha, beta')];
+  const id = await stack.submit(ipynb({ cells }), { parameters: { alpha: 2, beta: ['x', null] } });
+  const job = await stack.untilComplete(id);
+  expect(job).toMatchObject({ success: true, progress: { cells_done: 3 } });
+  expect(outputsOf(job.ipynb)[2]).toMatchObject([{ data: { 'text/plain': "(2, ['x', None])" } }]);
+  expect(job.environment).toMatchObject({ kernel: 'lsst', lab: stack.identities[0], image: 'recommended' });
+});
