@@ -21,7 +21,7 @@ const POLL_MS = 5;
 
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.once(signal, () => stop.abort(new Error(signal)));
+  process.on(signal, () => stop.abort(new Error(signal)));
 
 const dir = mkdtempSync(join(tmpdir(), 'noteburst-bench-'));
 try {

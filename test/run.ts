@@ -26,7 +26,7 @@ const TIERS = ['unit', 'redis', 'lab', 'e2e'];
 
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
+  process.on(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
 }
 
 /** Runs a program of node_modules/.bin to its end; quiet ones show what they print only when they fail. */

@@ -36,6 +36,8 @@ class RunTimeout extends Error {
   override readonly name = 'RunTimeout';
 }
 
+// An `lsst` kernel's set-up can take a minute in a busy lab; a lab that takes longer is of no use.
+const KERNEL_TIMEOUT_MS = 180_000;
 // Messages come from notebooks; whole tracebacks stay in the notebook's outputs.
 const MAX_MESSAGE_CHARS = 4_000;
 const MAX_TRACEBACK_CHARS = 8_000;
@@ -99,7 +101,8 @@ async function acquireKernel(
   parts: RunJobParts,
 ): Promise<{ kernel: Kernel } | { outcome: NbexecOutcome }> {
   try {
-    const signal = AbortSignal.any([job.signal, job.cancelled]);
+    const timeout = AbortSignal.timeout(KERNEL_TIMEOUT_MS);
+    const signal = AbortSignal.any([job.signal, job.cancelled, timeout]);
     return { kernel: await parts.pool.acquire(job.data.kernel_name, signal) };
   } catch (error) {
     if (error instanceof JobCancelledError) return { outcome: cancelledOutcome() };

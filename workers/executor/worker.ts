@@ -146,7 +146,7 @@ export class NbexecWorker {
 
   async close(): Promise<void> {
     this.#cancellations.close();
-    await this.#worker.close();
+    await withinPatience(this.#worker.close());
   }
 
   async #fetchLoop(): Promise<void> {

@@ -13,6 +13,8 @@ function iopub(type: string, content: JsonObject): KernelMessage {
 const print = (text: string, name = 'stdout') => iopub('stream', { name, text });
 const display = (text: string, id = '', type = 'display_data') =>
   iopub(type, { data: { 'text/plain': text }, metadata: {}, transient: { display_id: id } });
+const comm = (value: string) =>
+  iopub('comm_msg', { comm_id: 'w', data: { state: { _model_name: 'M', value } } });
 const error = (evalue: string) => iopub('error', { ename: 'E', evalue, traceback: ['first', evalue] });
 
 /** Room for 1,000 bytes in 5 outputs. */
@@ -75,8 +77,6 @@ describe('beyond the limit', () => {
 
   test('the state of widgets is not kept', () => {
     const outputs = limited();
-    const comm = (value: string) =>
-      iopub('comm_msg', { comm_id: 'w', data: { state: { _model_name: 'M', value } } });
     outputs.apply(0, comm('small'));
     outputs.apply(0, comm('x'.repeat(5_000)));
     expect(JSON.stringify(outputs.widgetsMetadata())).toContain('"value":"small"');

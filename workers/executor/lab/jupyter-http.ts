@@ -6,7 +6,7 @@ import type { UrlSpace } from './url-space.ts';
 
 const MAX_REDIRECTS = 20;
 
-export type { BrowserOptions as JupyterHttpOptions, Method, SendOptions };
+export type { Method, SendOptions };
 
 /**
  * HTTP as the hub and the lab want it, which is as a browser does it, redirects followed by hand and within their URLs

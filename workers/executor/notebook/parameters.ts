@@ -75,8 +75,10 @@ function pythonValue(value: unknown): string {
   if (typeof value === 'boolean') return value ? 'True' : 'False';
   if (typeof value === 'number') return pythonNumber(value);
   if (Array.isArray(value)) return `[${value.map(pythonValue).join(', ')}]`;
-  if (typeof value !== 'object') return pythonString(String(value));
-  const items = Object.entries(value).map(([key, item]) => `${pythonString(key)}: ${pythonValue(item)}`);
+  if (typeof value === 'string') return pythonString(value);
+  const items = Object.entries(value as JsonObject).map(
+    ([key, item]) => `${pythonString(key)}: ${pythonValue(item)}`,
+  );
   return `{${items.join(', ')}}`;
 }
 
