@@ -17,7 +17,7 @@ const onPlatform = {
   hookTimeout: 90_000,
 };
 
-/** The tests of kernels are the same for each kind of lab; the slow ones are run by `npm run test:kinds`. */
+/** The tests of kernels are the same for each kind of lab. Slow, and with bounds in seconds: `npm run test:kinds`. */
 const onKind = (labKind: string, include = 'test/kinds/*.test.ts') =>
   project(`kinds-${labKind}`, { ...onPlatform, include: [include], provide: { labKind } });
 
@@ -28,8 +28,9 @@ export default defineConfig({
     projects: [
       project('unit'),
       project('redis', onRedis),
-      project('lab', { ...onPlatform, include: ['test/lab/**/*.test.ts', 'test/kinds/*.test.ts'] }),
+      project('lab', onPlatform),
       project('e2e', onPlatform),
+      onKind('std6'),
       onKind('std7'),
       onKind('jsd'),
       onKind('ext', 'test/kinds/ext/*.test.ts'),

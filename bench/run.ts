@@ -20,8 +20,7 @@ const PAUSE_MS = 1_500;
 const POLL_MS = 5;
 
 const stop = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const)
-  process.on(signal, () => stop.abort(new Error(signal)));
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort(new Error(signal)));
 
 const dir = mkdtempSync(join(tmpdir(), 'noteburst-bench-'));
 try {

@@ -57,7 +57,9 @@ function parts(execute: () => Promise<unknown>, changes: Partial<RunJobParts> = 
 }
 
 const ok = () => Promise.resolve({ reply: { status: 'ok', execution_count: 1 } });
-const failing = (error: Error) => () => Promise.reject(error);
+const failing = (error: Error) => async (): Promise<never> => {
+  throw error;
+};
 
 describe('a job', () => {
   test('that ran leaves its notebook under the id of its attempt, and its kernel is given back', async () => {
@@ -74,10 +76,7 @@ describe('a job', () => {
     ['has no notebook any more', held(), { store: { getSource: async () => undefined, putResult: vi.fn() } }],
   ])('that %s ends as expired without a kernel', async (_, job, changes) => {
     const acquire = vi.fn();
-    const outcome = await runJob(
-      job,
-      parts(ok, { ...changes, pool: { acquire, release: vi.fn() } } as never),
-    );
+    const outcome = await runJob(job, parts(ok, { ...changes, pool: { acquire, release: vi.fn() } }));
     expect(outcome.error).toMatchObject({
       code: 'timeout',
       reason: 'expired',
@@ -88,7 +87,7 @@ describe('a job', () => {
 
   test('for an unknown kernel ends with the list of those there are', async () => {
     const acquire = failing(new UnknownKernelError('cobol', ['lsst', 'python3']));
-    const outcome = await runJob(held(), parts(ok, { pool: { acquire, release: vi.fn() } } as never));
+    const outcome = await runJob(held(), parts(ok, { pool: { acquire, release: vi.fn() } }));
     expect(outcome.error).toMatchObject({
       reason: 'unknown_kernel',
       message: 'The lab has no kernel named "cobol". Available kernels: lsst, python3',
@@ -110,7 +109,7 @@ describe('a job', () => {
     ['the connection to the kernel fails', parts(failing(new SocketClosedError(1006, '')))],
     [
       'the lab gives no kernel',
-      parts(ok, { pool: { acquire: failing(new Error('no memory')), release: vi.fn() } } as never),
+      parts(ok, { pool: { acquire: failing(new Error('no memory')), release: vi.fn() } }),
     ],
   ])('goes back to the queue when %s, with nothing written', async (_, lab) => {
     const job = held();
