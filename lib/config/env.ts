@@ -85,6 +85,31 @@ export const commonEnv = {
   REPERTOIRE_BASE_URL: httpUrl.optional().describe('The discovery service.'),
 };
 
+/** What every process makes of the variables that all of them read. */
+export interface CommonConfig {
+  host: string;
+  port: number;
+  logLevel: string;
+  prettyLogs: boolean;
+  redisUrl: string;
+  queueName: string;
+  gafaelfawrUrl: string | undefined;
+  resultRetentionSeconds: number;
+}
+
+export function commonConfig(env: z.output<z.ZodObject<typeof commonEnv>>): CommonConfig {
+  return {
+    host: env.HOST,
+    port: env.PORT,
+    logLevel: env.SAFIR_LOG_LEVEL,
+    prettyLogs: env.SAFIR_PROFILE === 'development',
+    redisUrl: env.NOTEBURST_REDIS_URL,
+    queueName: env.NOTEBURST_WORKER_QUEUE_NAME,
+    gafaelfawrUrl: env.NOTEBURST_GAFAELFAWR_URL,
+    resultRetentionSeconds: env.NOTEBURST_RESULT_RETENTION_SECONDS,
+  };
+}
+
 /** Reads the configuration or ends the process with the problems on stderr: for composition roots only. */
 export function configOrExit<Config>(parse: () => Config): Config {
   try {

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { commonEnv, httpUrl, parseEnv, positiveSeconds } from './env.ts';
+import { commonConfig, commonEnv, type CommonConfig, httpUrl, parseEnv, positiveSeconds } from './env.ts';
 
 /** The environment of the functions, submit and status alike. */
 export const functionEnv = z
@@ -26,22 +26,14 @@ export const functionEnv = z
     error: 'is required but not set, unless REPERTOIRE_BASE_URL is',
   });
 
-export interface FunctionConfig {
-  host: string;
-  port: number;
-  logLevel: string;
-  prettyLogs: boolean;
-  redisUrl: string;
-  queueName: string;
+export interface FunctionConfig extends CommonConfig {
   /** For example /noteburst. */
   pathPrefix: string;
   /** Where callers find the API, for example https://data.example.org/noteburst/v1. */
   apiUrl: string;
-  gafaelfawrUrl: string | undefined;
   repertoireUrl: string | undefined;
   /** What a caller's token must allow. */
   requiredScope: string;
-  resultRetentionSeconds: number;
   maxTimeoutSeconds: number;
   /** How long a submitted notebook is kept: until the job must have started, run, and its result expired. */
   sourceTtlSeconds: number;
@@ -51,18 +43,11 @@ export interface FunctionConfig {
 export function functionConfig(environment: NodeJS.ProcessEnv): FunctionConfig {
   const env = parseEnv(functionEnv, environment);
   return {
-    host: env.HOST,
-    port: env.PORT,
-    logLevel: env.SAFIR_LOG_LEVEL,
-    prettyLogs: env.SAFIR_PROFILE === 'development',
-    redisUrl: env.NOTEBURST_REDIS_URL,
-    queueName: env.NOTEBURST_WORKER_QUEUE_NAME,
+    ...commonConfig(env),
     pathPrefix: env.NOTEBURST_PATH_PREFIX,
     apiUrl: `${env.NOTEBURST_ENVIRONMENT_URL}${env.NOTEBURST_PATH_PREFIX}/v1`,
-    gafaelfawrUrl: env.NOTEBURST_GAFAELFAWR_URL,
     repertoireUrl: env.REPERTOIRE_BASE_URL,
     requiredScope: env.NOTEBURST_REQUIRED_SCOPE,
-    resultRetentionSeconds: env.NOTEBURST_RESULT_RETENTION_SECONDS,
     maxTimeoutSeconds: env.NOTEBURST_WORKER_JOB_TIMEOUT,
     sourceTtlSeconds:
       env.NOTEBURST_START_WITHIN_SECONDS +

@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import {
+  commonConfig,
   commonEnv,
+  type CommonConfig,
   httpUrl,
   parseEnv,
   positiveInteger,
@@ -87,16 +89,9 @@ export const executorEnv = z
     },
   );
 
-export interface ExecutorConfig {
-  host: string;
-  port: number;
-  logLevel: string;
-  prettyLogs: boolean;
-  redisUrl: string;
+export interface ExecutorConfig extends CommonConfig {
   lockRedisUrl: string;
-  queueName: string;
   repertoireUrl: string;
-  gafaelfawrUrl: string | undefined;
   adminToken: string;
   identities: Identity[];
   concurrency: number;
@@ -109,7 +104,6 @@ export interface ExecutorConfig {
   leaseTtlMs: number;
   lockMs: number;
   graceMs: number;
-  resultRetentionSeconds: number;
   startWithinSeconds: number;
 }
 
@@ -117,15 +111,9 @@ export interface ExecutorConfig {
 export function executorConfig(environment: NodeJS.ProcessEnv): ExecutorConfig {
   const env = parseEnv(executorEnv, environment);
   return {
-    host: env.HOST,
-    port: env.PORT,
-    logLevel: env.SAFIR_LOG_LEVEL,
-    prettyLogs: env.SAFIR_PROFILE === 'development',
-    redisUrl: env.NOTEBURST_REDIS_URL,
+    ...commonConfig(env),
     lockRedisUrl: env.NOTEBURST_WORKER_LOCK_REDIS_URL ?? env.NOTEBURST_REDIS_URL,
-    queueName: env.NOTEBURST_WORKER_QUEUE_NAME,
     repertoireUrl: env.REPERTOIRE_BASE_URL,
-    gafaelfawrUrl: env.NOTEBURST_GAFAELFAWR_URL,
     adminToken: env.NOTEBURST_GAFAELFAWR_TOKEN,
     identities: readIdentities(env.NOTEBURST_WORKER_IDENTITIES_PATH),
     concurrency: env.NOTEBURST_WORKER_MAX_CONCURRENT_JOBS,
@@ -138,7 +126,6 @@ export function executorConfig(environment: NodeJS.ProcessEnv): ExecutorConfig {
     leaseTtlMs: env.NOTEBURST_WORKER_LEASE_TTL_SECONDS * 1_000,
     lockMs: env.NOTEBURST_WORKER_LOCK_SECONDS * 1_000,
     graceMs: env.NOTEBURST_WORKER_GRACE_SECONDS * 1_000,
-    resultRetentionSeconds: env.NOTEBURST_RESULT_RETENTION_SECONDS,
     startWithinSeconds: env.NOTEBURST_START_WITHIN_SECONDS,
   };
 }
