@@ -1,12 +1,13 @@
 import { isJobId } from '../../lib/contract/nbexec-job.ts';
 import { getNotebookQuery, type GetNotebookQuery } from '../../lib/contract/notebooks-api.ts';
 import type { Caller, CallerCheck } from '../../lib/http/caller.ts';
-import { eventStream, FROM_START, isEventId } from '../../lib/http/event-stream.ts';
+import { eventStream, FROM_START, idBefore, isEventId } from '../../lib/http/event-stream.ts';
 import type { ApiHandler, ApiReply, ApiRequest } from '../../lib/http/handler.ts';
 import { HttpError, unavailable, unknownJob, unprocessable } from '../../lib/http/http-error.ts';
 import { serviceMetadata } from '../../lib/http/metadata.ts';
 import { notebookResponse } from '../../lib/http/notebook-response.ts';
 import { EndWait, preferenceApplied } from '../../lib/http/prefer.ts';
+import { retryAfter } from '../../lib/http/retry-after.ts';
 import type { LiveParts } from '../../lib/http/run-function.ts';
 import type { JobSnapshot, NbexecQueue } from '../../lib/queue/nbexec-queue.ts';
 import type { ResultStore } from '../../lib/queue/result-store.ts';
@@ -15,18 +16,14 @@ export interface StatusParts {
   callers: CallerCheck;
   queue: Pick<NbexecQueue, 'find'>;
   store: Pick<ResultStore, 'getSource' | 'getResult'>;
-  /** Without it jobs can only be looked at. */
-  live?: LiveParts;
+  live: LiveParts;
   queueName: string;
   pathPrefix: string;
   apiUrl: string;
-  heartbeatMs?: number;
-  eventsMaxAgeMs?: number;
+  streamHeartbeatMs: number;
+  streamMaxMs: number;
 }
 
-const HEARTBEAT_MS = 15_000;
-// Within the 300 s that Knative gives a request by default.
-const EVENTS_MAX_AGE_MS = 240_000;
 const EVENTS = '/events';
 
 /**
@@ -39,13 +36,12 @@ export function statusHandler(parts: StatusParts): ApiHandler {
     const path = request.path;
     if (path.startsWith(jobs)) {
       const id = path.slice(jobs.length);
-      const { live } = parts;
-      if (live && id.endsWith(EVENTS)) {
-        return byMethod(request, { GET: () => events(parts, live, request, id.slice(0, -EVENTS.length)) });
+      if (id.endsWith(EVENTS)) {
+        return byMethod(request, { GET: () => events(parts, request, id.slice(0, -EVENTS.length)) });
       }
       return byMethod(request, {
         GET: () => job(parts, request, id),
-        ...(live && { DELETE: () => cancel(parts, live, request, id) }),
+        DELETE: () => cancel(parts, request, id),
       });
     }
     const root = path.replace(/\/$/, '');
@@ -88,7 +84,7 @@ async function job(parts: StatusParts, request: ApiRequest, jobId: string): Prom
   let found: JobSnapshot | undefined = await jobOf(parts, request, caller, jobId);
   let headers = {};
   if (found.state !== 'ended') {
-    using wait = EndWait.begin(request, parts.live?.watch, jobId);
+    using wait = EndWait.begin(request, parts.live.watch, jobId);
     if (wait) {
       found = await fromRedis(request, () => wait.ended(parts.queue, jobId));
       headers = preferenceApplied(wait.waitSeconds);
@@ -106,32 +102,25 @@ async function replyWith(
   headers: Record<string, string>,
 ): Promise<ApiReply> {
   const bodies = await fromRedis(request, () => readBodies(parts.store, found, query));
-  return { status: 200, headers, json: notebookResponse(found, parts.apiUrl, query.result, bodies) };
+  const json = notebookResponse(found, parts.apiUrl, query.result, bodies);
+  return { status: 200, headers: { ...headers, ...retryAfter(found) }, json };
 }
 
 /** Answers 200 when the job has ended, before or with this, and 202 while its executor is about to end it. */
-async function cancel(
-  parts: StatusParts,
-  live: LiveParts,
-  request: ApiRequest,
-  jobId: string,
-): Promise<ApiReply> {
+async function cancel(parts: StatusParts, request: ApiRequest, jobId: string): Promise<ApiReply> {
   const caller = await parts.callers.callerOf(request.headers, request.signal);
   const found = await jobOf(parts, request, caller, jobId);
   if (found.state === 'ended') return replyWith(parts, request, found, { source: false, result: true }, {});
-  const answer = await fromRedis(request, () => live.cancel(found));
+  const answer = await fromRedis(request, () => parts.live.cancel(found));
   request.log.info({ job_id: jobId, answer }, 'job cancelled');
   const now = await fromRedis(request, () => parts.queue.find(jobId));
   if (!now) throw unknownJob();
-  return { status: now.state === 'ended' ? 200 : 202, json: notebookResponse(now, parts.apiUrl, true) };
+  const json = notebookResponse(now, parts.apiUrl, true);
+  return { status: now.state === 'ended' ? 200 : 202, headers: retryAfter(now), json };
 }
 
-async function events(
-  parts: StatusParts,
-  live: LiveParts,
-  request: ApiRequest,
-  jobId: string,
-): Promise<ApiReply> {
+async function events(parts: StatusParts, request: ApiRequest, jobId: string): Promise<ApiReply> {
+  const { live } = parts;
   const caller = await parts.callers.callerOf(request.headers, request.signal);
   const found = await jobOf(parts, request, caller, jobId);
   const afterId = String(request.headers['last-event-id'] ?? '') || FROM_START;
@@ -141,11 +130,13 @@ async function events(
   }
   const read = (id: string) => fromRedis(request, () => live.events(jobId, id));
   // A browser comes again after every end, and is to be told that there is no more.
-  if (found.state === 'ended' && afterId !== FROM_START && (await read(afterId)).events.length === 0) {
-    return { status: 204 };
+  if (found.state === 'ended' && afterId !== FROM_START) {
+    const [last] = (await read(idBefore(afterId))).events;
+    if (!last || (last.id === afterId && last.event.type === 'job_ended')) return { status: 204 };
   }
   const watcher = live.watch.watch(jobId);
   if (!watcher) throw unavailable('Too many watch jobs now, please try again');
+  // The stream leaves at its end, but it may never be begun.
   const leave = () => watcher[Symbol.dispose]();
   request.signal.addEventListener('abort', leave, { once: true });
   if (request.signal.aborted) leave();
@@ -155,8 +146,8 @@ async function events(
     read,
     find: () => fromRedis(request, () => parts.queue.find(jobId)),
     signal: request.signal,
-    heartbeatMs: parts.heartbeatMs ?? HEARTBEAT_MS,
-    maxAgeMs: parts.eventsMaxAgeMs ?? EVENTS_MAX_AGE_MS,
+    heartbeatMs: parts.streamHeartbeatMs,
+    maxAgeMs: parts.streamMaxMs,
   });
   return {
     status: 200,

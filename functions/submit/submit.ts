@@ -7,16 +7,19 @@ import type { ApiHandler, ApiReply, ApiRequest } from '../../lib/http/handler.ts
 import { HttpError, unavailable, unprocessable } from '../../lib/http/http-error.ts';
 import { notebookResponse } from '../../lib/http/notebook-response.ts';
 import { EndWait, preferenceApplied } from '../../lib/http/prefer.ts';
+import { retryAfter } from '../../lib/http/retry-after.ts';
 import type { LiveParts } from '../../lib/http/run-function.ts';
+import { QueueFullError, TooManyJobsError, type Admission } from '../../lib/queue/admission.ts';
 import type { JobSnapshot, NbexecQueue } from '../../lib/queue/nbexec-queue.ts';
+import { isRefusedByRedis } from '../../lib/queue/redis.ts';
 import type { ResultStore } from '../../lib/queue/result-store.ts';
 
 export interface SubmitParts {
   callers: CallerCheck;
+  admission: Pick<Admission, 'admit'>;
   queue: Pick<NbexecQueue, 'add' | 'find'>;
-  store: Pick<ResultStore, 'putSource' | 'getResult'>;
-  /** Without it nobody can wait for a job's end. */
-  live?: Pick<LiveParts, 'watch'>;
+  store: Pick<ResultStore, 'putSource' | 'deleteSource' | 'getResult'>;
+  live: Pick<LiveParts, 'watch'>;
   queueName: string;
   pathPrefix: string;
   apiUrl: string;
@@ -57,26 +60,44 @@ async function accept(
     enable_retry: body.enable_retry,
     ...(body.parameters === undefined ? {} : { parameters: body.parameters }),
     ...(body.cell_timeout === undefined ? {} : { cell_timeout_seconds: body.cell_timeout }),
+    ...(body.priority === undefined ? {} : { priority: body.priority }),
   };
   // Before the job is there, so that its end cannot be missed.
-  using wait = EndWait.begin(request, parts.live?.watch, id);
+  using wait = EndWait.begin(request, parts.live.watch, id);
   let mayHaveEnded = true;
-  let enqueuedAtMs: number;
+  let added: Awaited<ReturnType<NbexecQueue['add']>>;
   try {
+    await parts.admission.admit(id, owner);
     // In this order: a job on the queue can be fetched at once, and must find its notebook.
     await parts.store.putSource(id, body.ipynb, parts.sourceTtlSeconds);
     mayHaveEnded = !wait?.isSubscribed;
-    enqueuedAtMs = await parts.queue.add(id, data);
+    added = await parts.queue.add(id, data);
   } catch (error) {
-    request.log.warn({ err: error, job_id: id }, 'job not accepted: Redis did not confirm it');
-    throw unavailable('The queue is not available, the notebook was not accepted: please submit it again');
+    request.log.warn({ err: error, job_id: id, owner }, 'job not accepted');
+    // Without an answer the job may be there, and it needs its notebook.
+    if (isRefusedByRedis(error)) await parts.store.deleteSource(id).catch(() => undefined);
+    throw notAccepted(error);
   }
   request.log.info({ job_id: id, owner, kernel_name: body.kernel_name }, 'job accepted');
-  const accepted: JobSnapshot = { id, data, state: 'waiting', enqueuedAtMs };
+  const accepted: JobSnapshot = { id, data, state: 'waiting', ...added };
   const waited = wait && (await afterWait(parts, request, wait, id, mayHaveEnded));
-  const response = notebookResponse(waited?.job ?? accepted, parts.apiUrl, true, { result: waited?.result });
-  const headers = { Location: response.self_url, ...(wait ? preferenceApplied(wait.waitSeconds) : {}) };
+  const job = waited?.job ?? accepted;
+  const response = notebookResponse(job, parts.apiUrl, true, { result: waited?.result });
+  const headers = {
+    Location: response.self_url,
+    ...retryAfter(job),
+    ...(wait ? preferenceApplied(wait.waitSeconds) : {}),
+  };
   return { status: response.status === 'complete' ? 200 : 202, headers, json: response };
+}
+
+function notAccepted(error: unknown): HttpError {
+  if (error instanceof TooManyJobsError) {
+    const retry = { 'Retry-After': String(error.retryAfterSeconds) };
+    return new HttpError(429, { type: 'too_many_jobs', msg: error.message }, retry);
+  }
+  const why = error instanceof QueueFullError ? 'full' : 'not available';
+  return unavailable(`The queue is ${why}, the notebook was not accepted: please submit it again`);
 }
 
 /** The job when it has ended or its caller has waited enough. It is accepted, so that nothing may fail any more. */

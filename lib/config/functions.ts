@@ -1,9 +1,18 @@
 import { z } from 'zod';
-import { commonConfig, commonEnv, type CommonConfig, httpUrl, parseEnv, positiveSeconds } from './env.ts';
+import {
+  commonConfig,
+  commonEnv,
+  type CommonConfig,
+  httpUrl,
+  parseEnv,
+  positiveInteger,
+  positiveSeconds,
+} from './env.ts';
+import { withRedisRules } from './redis-env.ts';
 
 /** The environment of the functions, submit and status alike. */
-export const functionEnv = z
-  .object({
+export const functionEnv = withRedisRules(
+  z.object({
     ...commonEnv,
     NOTEBURST_PATH_PREFIX: z
       .string()
@@ -18,13 +27,26 @@ export const functionEnv = z
     NOTEBURST_WORKER_JOB_TIMEOUT: positiveSeconds
       .default(3_600)
       .describe('The longest run that may be asked for, in seconds.'),
-  })
-  .refine((env) => env.NOTEBURST_GAFAELFAWR_URL !== undefined || env.REPERTOIRE_BASE_URL !== undefined, {
-    path: ['NOTEBURST_GAFAELFAWR_URL'],
-    // Also when other variables are wrong, so that all problems show at once.
-    when: () => true,
-    error: 'is required but not set, unless REPERTOIRE_BASE_URL is',
-  });
+    NOTEBURST_MAX_JOBS_PER_CALLER: positiveInteger
+      .default(1_000)
+      .describe('How many unfinished jobs a caller may have in the queue; more are answered with 429.'),
+    NOTEBURST_STREAM_MAX_SECONDS: positiveSeconds
+      // Within the 300 s that Knative gives a request by default.
+      .default(240)
+      .describe('How long a stream of events lasts until its caller must come again.'),
+    NOTEBURST_STREAM_HEARTBEAT_SECONDS: positiveSeconds
+      .default(15)
+      .describe('How often a quiet stream of events says that it lives, so that no proxy closes it.'),
+    NOTEBURST_MAX_WATCHERS: positiveInteger
+      .default(500)
+      .describe('How many callers may wait for jobs or follow them at once, in each process.'),
+  }),
+).refine((env) => env.NOTEBURST_GAFAELFAWR_URL !== undefined || env.REPERTOIRE_BASE_URL !== undefined, {
+  path: ['NOTEBURST_GAFAELFAWR_URL'],
+  // Also when other variables are wrong, so that all problems show at once.
+  when: () => true,
+  error: 'is required but not set, unless REPERTOIRE_BASE_URL is',
+});
 
 export interface FunctionConfig extends CommonConfig {
   /** For example /noteburst. */
@@ -35,6 +57,10 @@ export interface FunctionConfig extends CommonConfig {
   /** What a caller's token must allow. */
   requiredScope: string;
   maxTimeoutSeconds: number;
+  maxJobsPerCaller: number;
+  streamMaxMs: number;
+  streamHeartbeatMs: number;
+  maxWatchers: number;
   /** How long a submitted notebook is kept: until the job must have started, run, and its result expired. */
   sourceTtlSeconds: number;
 }
@@ -49,6 +75,10 @@ export function functionConfig(environment: NodeJS.ProcessEnv): FunctionConfig {
     repertoireUrl: env.REPERTOIRE_BASE_URL,
     requiredScope: env.NOTEBURST_REQUIRED_SCOPE,
     maxTimeoutSeconds: env.NOTEBURST_WORKER_JOB_TIMEOUT,
+    maxJobsPerCaller: env.NOTEBURST_MAX_JOBS_PER_CALLER,
+    streamMaxMs: env.NOTEBURST_STREAM_MAX_SECONDS * 1_000,
+    streamHeartbeatMs: env.NOTEBURST_STREAM_HEARTBEAT_SECONDS * 1_000,
+    maxWatchers: env.NOTEBURST_MAX_WATCHERS,
     sourceTtlSeconds:
       env.NOTEBURST_START_WITHIN_SECONDS +
       env.NOTEBURST_WORKER_JOB_TIMEOUT +

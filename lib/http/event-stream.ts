@@ -8,10 +8,17 @@ import { errorOfJob } from './notebook-response.ts';
 /** Before Redis's first id. */
 export const FROM_START = '0-0';
 
+/** An id before this one and after all that are before it. */
+export function idBefore(id: string): string {
+  const [ms = 0, n = 0] = id.split('-').map(Number);
+  return n > 0 ? `${ms}-${n - 1}` : `${ms - 1}-${2n ** 64n - 1n}`;
+}
+
 /** Whether it is an id that this service gave. */
 export const isEventId = (text: string): boolean => /^\d{1,16}-\d{1,16}$/.test(text);
 
 export interface EventStreamOptions {
+  /** Disposed of at the stream's end. */
   watcher: Watcher;
   /** The last event that the caller has. */
   afterId: string;
@@ -26,12 +33,16 @@ export interface EventStreamOptions {
 }
 
 const RETRY_MS = 1_000;
+/** An executor tells of an end right after it has committed it. */
+const TELLING_MS = 1_000;
 
 /** Tells what has happened since `afterId`, then what happens, until the job's end. */
 export async function* eventStream(options: EventStreamOptions): AsyncGenerator<string> {
-  const { watcher, signal } = options;
+  using watcher = options.watcher;
+  const { signal } = options;
   const endsAtMs = performance.now() + options.maxAgeMs;
   let { afterId } = options;
+  let isToBeTold = true;
   yield `retry: ${RETRY_MS}\n\n`;
   await watcher.subscribed(options.heartbeatMs, signal);
   for (let look = true; !signal.aborted;) {
@@ -43,8 +54,13 @@ export async function* eventStream(options: EventStreamOptions): AsyncGenerator<
       if (page.events.length > 0) yield page.events.map(serverSentEvent).join('');
       if (page.events.some(({ event }) => event.type === 'job_ended')) return;
     }
-    // The executor that ended it did not say so, or its events have expired.
     if (look && (!job || job.state === 'ended')) {
+      if (job && isToBeTold) {
+        isToBeTold = false;
+        await watcher.woken(TELLING_MS, signal);
+        continue;
+      }
+      // The executor that ended it did not say so, or its events have expired.
       if (job) yield serverSentEvent({ event: jobEnded(errorOfJob(job), job.outcome?.ipynb_error?.name) });
       return;
     }

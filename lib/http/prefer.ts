@@ -6,6 +6,8 @@ import type { ApiRequest } from './handler.ts';
 /** Proxies in front cut at 50 s. */
 export const MAX_WAIT_SECONDS = 25;
 
+const LOOK_AGAIN_MS = 500;
+
 /** @returns the seconds to wait, at most {@link MAX_WAIT_SECONDS}; undefined when the caller does not ask for it */
 export function preferredWait(headers: ApiRequest['headers']): number | undefined {
   // Node joins several headers of the name with commas.
@@ -37,9 +39,9 @@ export class EndWait implements Disposable {
   }
 
   /** @returns undefined when the caller does not wish to wait, or when too many wait already */
-  static begin(request: ApiRequest, watch: JobWatch | undefined, jobId: string): EndWait | undefined {
+  static begin(request: ApiRequest, watch: Pick<JobWatch, 'watch'>, jobId: string): EndWait | undefined {
     const seconds = preferredWait(request.headers);
-    const watcher = seconds === undefined ? undefined : watch?.watch(jobId);
+    const watcher = seconds === undefined ? undefined : watch.watch(jobId);
     return seconds === undefined || !watcher ? undefined : new EndWait(seconds, watcher, request.signal);
   }
 
@@ -60,12 +62,24 @@ export class EndWait implements Disposable {
   ): Promise<JobSnapshot | undefined> {
     if (look) await this.#watcher.subscribed(this.#leftMs, this.#signal);
     for (let looking = look; ; looking = true) {
-      const job = looking ? await queue.find(jobId) : undefined;
+      const job = looking ? await this.#find(queue, jobId) : undefined;
       if (looking && (!job || job.state === 'ended')) return job;
       let woken;
       do woken = await this.#watcher.woken(this.#leftMs, this.#signal);
       while (woken === 'more');
       if (woken !== 'end') return queue.find(jobId);
+    }
+  }
+
+  /** A look that fails is repeated while there is time: Redis may be back for the watch before it is for this. */
+  async #find(queue: Pick<NbexecQueue, 'find'>, jobId: string): Promise<JobSnapshot | undefined> {
+    for (;;) {
+      try {
+        return await queue.find(jobId);
+      } catch (error) {
+        const woken = await this.#watcher.woken(Math.min(LOOK_AGAIN_MS, this.#leftMs), this.#signal);
+        if (this.#leftMs === 0 || this.#signal.aborted || woken === 'closed') throw error;
+      }
     }
   }
 

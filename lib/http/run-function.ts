@@ -1,8 +1,10 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { configOrExit } from '../config/env.ts';
 import { functionConfig, type FunctionConfig } from '../config/functions.ts';
 import { discover } from '../discovery.ts';
 import { tokenInfo } from '../gafaelfawr.ts';
 import { createLogger, type Logger } from '../logger.ts';
+import { Admission } from '../queue/admission.ts';
 import { NbexecQueue } from '../queue/nbexec-queue.ts';
 import { JobWatch } from '../queue/job-watch.ts';
 import { readEvents } from '../queue/live-events.ts';
@@ -16,6 +18,7 @@ import { functionServer } from './server.ts';
 export interface FunctionParts {
   config: FunctionConfig;
   callers: CallerCheck;
+  admission: Admission;
   queue: NbexecQueue;
   store: ResultStore;
   live: LiveParts;
@@ -23,7 +26,7 @@ export interface FunctionParts {
 
 /** What following, waiting for and cancelling jobs needs. */
 export interface LiveParts {
-  watch: JobWatch;
+  watch: Pick<JobWatch, 'watch'>;
   /** Reads a page of what happened to a job. */
   events: (jobId: string, afterId: string) => ReturnType<typeof readEvents>;
   cancel: NbexecQueue['cancel'];
@@ -33,6 +36,7 @@ const EVENTS_PAGE = 100;
 
 // Requests are short; what has not ended by then is cut, so that the pod goes in time.
 const DRAIN_MS = 10_000;
+const CLOSE_MS = 1_000;
 
 /** The life of a function's process: configured by its environment, serving until SIGTERM, then drained. */
 export function runFunction(name: string, handlerOf: (parts: FunctionParts) => ApiHandler): void {
@@ -40,16 +44,16 @@ export function runFunction(name: string, handlerOf: (parts: FunctionParts) => A
   // The framework and body-parser print errors with what was sent unless the environment says production.
   process.env['NODE_ENV'] = 'production';
   const log = createLogger(name, config.logLevel, config.prettyLogs);
-  const redis = requestRedis(config.redisUrl);
+  const redis = requestRedis(config.redis);
   redis.on('error', (error: Error) => log.warn({ err: error }, 'Redis connection'));
   const queue = new NbexecQueue(config.queueName, redis, config.resultRetentionSeconds, (error) =>
     log.debug({ err: error }, 'queue connection'),
   );
   const watch = new JobWatch(() => {
-    const connection = watchRedis(config.redisUrl);
+    const connection = watchRedis(config.redis);
     connection.on('error', (error: Error) => log.warn({ err: error }, 'Redis connection'));
     return connection;
-  });
+  }, config.maxWatchers);
   const parts: FunctionParts = {
     config,
     live: {
@@ -58,6 +62,11 @@ export function runFunction(name: string, handlerOf: (parts: FunctionParts) => A
       cancel: (job) => queue.cancel(job),
     },
     queue,
+    admission: new Admission(redis, {
+      queueName: config.queueName,
+      maxJobsPerCaller: config.maxJobsPerCaller,
+      ttlSeconds: config.sourceTtlSeconds,
+    }),
     store: new ResultStore(redis),
     callers: new CallerCheck(tokenCheck(config), config.requiredScope),
   };
@@ -73,7 +82,8 @@ export function runFunction(name: string, handlerOf: (parts: FunctionParts) => A
     server.closeIdleConnections();
     await closed;
     clearTimeout(cut);
-    await closeQuietly(log, () => queue.close());
+    // Without Redis it would wait for it.
+    await Promise.race([closeQuietly(log, () => queue.close()), sleep(CLOSE_MS)]);
     redis.disconnect();
   };
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => void stop(signal));

@@ -10,6 +10,8 @@ const HEADERS_TIMEOUT_MS = 10_000;
 const REQUEST_TIMEOUT_MS = 60_000;
 // Longer than proxies in front keep theirs, so that they never send into a connection that closes.
 const KEEP_ALIVE_MS = 75_000;
+/** Who reads nothing of a stream for so long keeps its place from others. */
+export const STALLED_MS = 30_000;
 
 /**
  * Makes the HTTP server of a function: the functions framework runs the handler, and what stands in front of it
@@ -21,7 +23,7 @@ export function functionServer(name: string, handler: ApiHandler, ready: ReadyCh
   registerFunction(name, async (request, response) => {
     const reply = await answer(handler, request, response, log);
     if (reply.stream === undefined) send(response, reply);
-    else await sendStream(response, reply, reply.stream, log);
+    else await sendStream(request, response, reply, reply.stream, log);
   });
   const framework = getTestServer(name);
   const front = createServer(
@@ -94,6 +96,7 @@ function replyOf(error: unknown, log: Logger): ApiReply {
 }
 
 async function sendStream(
+  request: IncomingMessage,
   response: ServerResponse,
   reply: ApiReply,
   stream: AsyncIterable<string>,
@@ -102,12 +105,14 @@ async function sendStream(
   if (response.destroyed) return;
   response.writeHead(reply.status, { ...COMMON_HEADERS, ...reply.headers });
   response.flushHeaders();
+  if (request.method === 'HEAD') return void response.end();
   try {
     for await (const chunk of stream) {
       if (response.destroyed) return;
-      if (!response.write(chunk)) await drained(response);
+      if (!response.write(chunk)) await taken(response, 'drain');
     }
     response.end();
+    await taken(response, 'finish');
   } catch (error) {
     // The status has been sent: a cut connection is what is left to tell it with.
     log.warn({ err: error }, 'stream broken off');
@@ -115,13 +120,15 @@ async function sendStream(
   }
 }
 
-/** Waits until the caller has taken what was written, or has gone. */
-async function drained(response: ServerResponse): Promise<void> {
+/** Waits until the caller has taken what was written, or has gone; one who takes nothing for long is cut off. */
+async function taken(response: ServerResponse, event: 'drain' | 'finish'): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
-  response.once('drain', resolve).once('close', resolve);
+  const timer = setTimeout(() => response.destroy(), STALLED_MS);
+  response.once(event, resolve).once('close', resolve);
   if (response.destroyed) resolve();
   await promise;
-  response.off('drain', resolve).off('close', resolve);
+  clearTimeout(timer);
+  response.off(event, resolve).off('close', resolve);
 }
 
 const COMMON_HEADERS = { 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff' };

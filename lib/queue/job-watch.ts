@@ -28,7 +28,7 @@ export class JobWatch {
   #closed = false;
 
   /** @param connect makes a client that waits for Redis; it becomes this object's to close */
-  constructor(connect: () => Redis, maxWatchers = 500) {
+  constructor(connect: () => Redis, maxWatchers: number) {
     this.#connect = connect;
     this.#maxWatchers = maxWatchers;
   }

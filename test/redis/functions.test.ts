@@ -1,22 +1,9 @@
 import { Worker } from 'bullmq';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import type { Redis } from 'ioredis';
-import { CallerCheck } from '../../lib/http/caller.ts';
 import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
-import { NbexecQueue } from '../../lib/queue/nbexec-queue.ts';
 import { requestRedis, untilReady, workerRedis } from '../../lib/queue/redis.ts';
-import { ResultStore } from '../../lib/queue/result-store.ts';
-import { statusHandler } from '../../functions/status/status.ts';
-import { submitHandler } from '../../functions/submit/submit.ts';
-import {
-  API_URL,
-  identity,
-  PATH_PREFIX,
-  serve,
-  SCOPE,
-  tokenCheck,
-  type TestServer,
-} from '../support/function-server.ts';
+import { identity } from '../support/function-server.ts';
+import { functionsOn as onUrl, type Functions } from '../support/functions-on.ts';
 import { ipynb } from '../support/notebooks.ts';
 import { redisOfFile } from '../support/redis.ts';
 import { TestRedisServer } from '../support/redis-server.ts';
@@ -29,38 +16,7 @@ beforeEach(() => {
 });
 afterEach(() => stack.disposeAsync());
 
-interface Functions {
-  submit: TestServer;
-  status: TestServer;
-  redis: Redis;
-  queueName: string;
-  store: ResultStore;
-}
-
-/** Both functions as their processes make them, on one Redis. */
-async function functionsOn(url: string): Promise<Functions> {
-  const queueName = file.newQueueName();
-  const redis = requestRedis(url);
-  redis.on('error', () => undefined);
-  stack.defer(() => redis.disconnect());
-  await untilReady(redis, 5_000);
-  const queue = new NbexecQueue(queueName, redis, 60, () => undefined);
-  stack.defer(() => queue.close());
-  const store = new ResultStore(redis);
-  const parts = {
-    callers: new CallerCheck(tokenCheck, SCOPE),
-    queue,
-    store,
-    queueName,
-    pathPrefix: PATH_PREFIX,
-    apiUrl: API_URL,
-    maxTimeoutSeconds: 3_600,
-    sourceTtlSeconds: 120,
-  };
-  const submit = stack.use(await serve(submitHandler(parts)));
-  const status = stack.use(await serve(statusHandler(parts)));
-  return { submit, status, redis, queueName, store };
-}
+const functionsOn = (url: string): Promise<Functions> => onUrl(url, file.newQueueName(), stack);
 
 async function submit(functions: Functions) {
   const response = await fetch(`${functions.submit.url}/noteburst/v1/notebooks/`, {
@@ -152,12 +108,11 @@ describe('while Redis is away', () => {
     await server.start();
     await untilReady(functions.redis, 10_000);
     expect((await status(functions, before)).json).toMatchObject({ status: 'queued', source: ipynb() });
-    const wait = `${KEY_PREFIX}:${functions.queueName}:wait`;
-    expect(await functions.redis.lrange(wait, 0, -1)).toEqual([before]);
+    const waiting = `${KEY_PREFIX}:${functions.queueName}:prioritized`;
+    expect(await functions.redis.zrange(waiting, '0', '-1')).toEqual([before]);
     const after = await submit(functions);
     expect(after.status).toBe(202);
-    // BullMQ takes from the other end.
-    expect(await functions.redis.lrange(wait, 0, -1)).toEqual([after.json['job_id'], before]);
+    expect(await functions.redis.zrange(waiting, '0', '-1')).toEqual([before, after.json['job_id']]);
   });
 
   test('a caller has the answer within a second', async () => {

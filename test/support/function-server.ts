@@ -1,9 +1,14 @@
-import { once } from 'node:events';
+import { EventEmitter, once } from 'node:events';
 import type { AddressInfo } from 'node:net';
+import type { Redis } from 'ioredis';
 import { CallerCheck, type TokenOwner } from '../../lib/http/caller.ts';
 import type { ApiHandler } from '../../lib/http/handler.ts';
 import { functionServer } from '../../lib/http/server.ts';
+import type { LiveEvent } from '../../lib/contract/live-event.ts';
+import { JobWatch } from '../../lib/queue/job-watch.ts';
+import type { StoredEvent } from '../../lib/queue/live-events.ts';
 import type { JobSnapshot } from '../../lib/queue/nbexec-queue.ts';
+import { cancelledOutcome } from '../../lib/queue/verdict.ts';
 import { statusHandler } from '../../functions/status/status.ts';
 import { submitHandler } from '../../functions/submit/submit.ts';
 import { capturedLog } from './log.ts';
@@ -35,6 +40,9 @@ export interface TestServer extends AsyncDisposable {
   lines: string[];
 }
 
+/** What the functions' streams do by default in the tests. */
+export const STREAM = { streamHeartbeatMs: 15_000, streamMaxMs: 60_000 };
+
 let servers = 0;
 
 /** Serves a handler as the product does, on a port of its own. */
@@ -55,39 +63,71 @@ export async function serve(handler: ApiHandler, ready = async () => true): Prom
   };
 }
 
+/** Subscribes to everything at once, and never hears of anything. */
+class QuietRedis extends EventEmitter {
+  readonly subscribe = async () => 1;
+  readonly unsubscribe = async () => 1;
+  readonly disconnect = () => undefined;
+}
+
 /** The queue and the store as maps: what the functions promise can be seen in them. */
 export class MemoryParts {
   readonly jobs = new Map<string, JobSnapshot>();
   readonly sources = new Map<string, string>();
   readonly results = new Map<string, string>();
+  readonly events = new Map<string, LiveEvent[]>();
+  readonly watch = new JobWatch(() => new QuietRedis() as unknown as Redis, 2);
   readonly store = {
     putSource: async (jobId: string, source: string) => void this.sources.set(jobId, source),
+    deleteSource: async (jobId: string) => void this.sources.delete(jobId),
     getSource: async (jobId: string) => this.sources.get(jobId),
     getResult: async (jobId: string, resultId: string) => this.results.get(`${jobId}/${resultId}`),
   };
   readonly queue = {
     add: async (id: string, data: JobSnapshot['data']) => {
-      const enqueuedAtMs = Date.now();
-      this.jobs.set(id, { id, data, state: 'waiting', enqueuedAtMs });
-      return enqueuedAtMs;
+      const added = { enqueuedAtMs: Date.now(), startsInSeconds: 7 };
+      this.jobs.set(id, { id, data, state: 'waiting', ...added });
+      return added;
     },
     find: async (id: string) => this.jobs.get(id),
+  };
+
+  readonly admission = { admit: async (): Promise<void> => undefined };
+
+  readonly live = {
+    watch: this.watch,
+    events: async (jobId: string, afterId: string) => {
+      const after = Number(afterId.split('-')[0]);
+      const stored = (this.events.get(jobId) ?? []).map((event, n): StoredEvent => ({
+        id: `${n + 1}-0`,
+        event,
+      }));
+      const events = stored.slice(after);
+      return { events, lastId: events.at(-1)?.id ?? afterId, more: false };
+    },
+    cancel: async ({ id }: JobSnapshot) => {
+      const job = this.jobs.get(id) as JobSnapshot;
+      this.jobs.set(id, { ...job, state: 'ended', finishedAtMs: Date.now(), outcome: cancelledOutcome() });
+      return 'ended' as const;
+    },
   };
 
   readonly submit = (): ApiHandler =>
     submitHandler({
       ...this.#common(),
+      admission: this.admission,
       maxTimeoutSeconds: MAX_TIMEOUT_SECONDS,
       sourceTtlSeconds: 60,
     });
 
-  readonly status = (): ApiHandler => statusHandler(this.#common());
+  readonly status = (stream = STREAM): ApiHandler => statusHandler({ ...this.#common(), ...stream });
 
   #common() {
     return {
       callers: new CallerCheck(tokenCheck, SCOPE),
       queue: this.queue,
       store: this.store,
+      live: this.live,
       queueName: QUEUE_NAME,
       pathPrefix: PATH_PREFIX,
       apiUrl: API_URL,

@@ -212,7 +212,7 @@ describe('a question that is wrong', () => {
       'nbexec-',
       `nbexec-${'G'.repeat(32)}`,
       `${id}/`,
-      `${id}/events`,
+      `${id}/events/`,
       `${id}%00`,
       `%2e%2e%2f${id}`,
       newJobId('other'),
@@ -246,15 +246,21 @@ describe('a question that is wrong', () => {
     expect(status).toBe(401);
   });
 
-  test.each(['POST', 'PUT', 'PATCH'])(
-    'in the method %s is a 405 that names the right one',
-    async (method) => {
-      const { status, headers, json } = await get(id, { method, headers: identity('alice') });
-      expect(json).toEqual({ detail: [{ type: 'method_not_allowed', msg: 'Method Not Allowed' }] });
-      expect(headers.get('allow')).toBe('GET');
-      expect(status).toBe(405);
-    },
-  );
+  test.each([
+    ['POST', id, 'GET, DELETE'],
+    ['PUT', id, 'GET, DELETE'],
+    ['PATCH', id, 'GET, DELETE'],
+    ['OPTIONS', id, 'GET, DELETE'],
+    ['DELETE', `${id}/events`, 'GET'],
+    ['POST', `${id}/events`, 'GET'],
+  ])('in the method %s of %s is a 405 that names the right ones', async (method, path, allow) => {
+    job({});
+    const { status, headers, json } = await get(path, { method, headers: identity('alice') });
+    expect(json).toEqual({ detail: [{ type: 'method_not_allowed', msg: 'Method Not Allowed' }] });
+    expect(headers.get('allow')).toBe(allow);
+    expect(status).toBe(405);
+    expect(parts.jobs.get(id)).toMatchObject({ state: 'waiting' });
+  });
 
   test('puts neither id, flag nor token into the log', async () => {
     job({});

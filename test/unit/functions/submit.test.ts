@@ -1,5 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { QueueFullError, TooManyJobsError } from '../../../lib/queue/admission.ts';
 import { isJobId } from '../../../lib/contract/nbexec-job.ts';
 import { notebookResponse } from '../../../lib/contract/notebooks-api.ts';
 import {
@@ -183,7 +184,51 @@ const fail = async () => {
   throw new Error('Connection is closed.');
 };
 
+describe('a priority', () => {
+  test.each(['interactive', 'ci', 'batch'])('may be %s', async (priority) => {
+    expect((await submit({ ipynb: ipynb(), priority })).status).toBe(202);
+    expect(acceptedJob().data.priority).toBe(priority);
+  });
+
+  test('may be left to the service, as by v1', async () => {
+    expect((await submit({ ipynb: ipynb(), priority: null })).status).toBe(202);
+    expect(acceptedJob().data).not.toHaveProperty('priority');
+  });
+
+  test.each(['urgent', 1, ''])('may not be %j', async (priority) => {
+    const { status, json } = await submit({ ipynb: ipynb(), priority });
+    const msg = 'Input should be one of interactive, ci, batch';
+    expect(json).toEqual({ detail: [{ type: 'value_error', loc: ['body', 'priority'], msg }] });
+    expect(status).toBe(422);
+  });
+});
+
+describe('a notebook that is not admitted', () => {
+  test('as its owner has too many is a 429', async () => {
+    parts.admission.admit = () => Promise.reject(new TooManyJobsError(1_000, 17));
+    const { status, headers, json } = await submit({ ipynb: ipynb() });
+    expect(json).toEqual({
+      detail: [{ type: 'too_many_jobs', msg: 'The caller has 1000 unfinished jobs already' }],
+    });
+    expect(headers.get('retry-after')).toBe('17');
+    expect(status).toBe(429);
+    expect(parts.sources.size + parts.jobs.size).toBe(0);
+  });
+
+  test('as Redis is nearly full is a 503', async () => {
+    parts.admission.admit = () => Promise.reject(new QueueFullError('Redis is nearly full'));
+    const { status, headers } = await submit({ ipynb: ipynb() });
+    expect(status).toBe(503);
+    expect(headers.get('retry-after')).toBe('5');
+    expect(parts.sources.size + parts.jobs.size).toBe(0);
+  });
+});
+
 describe('what is promised with a 202', () => {
+  test('has the time that it may take', async () => {
+    expect((await submit({ ipynb: ipynb() })).headers.get('retry-after')).toBe('7');
+  });
+
   test('is the notebook, kept before its job can be fetched', async () => {
     const kept: boolean[] = [];
     const { putSource } = parts.store;

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { eventStream, FROM_START, isEventId } from '../../../lib/http/event-stream.ts';
+import { eventStream, FROM_START, idBefore, isEventId } from '../../../lib/http/event-stream.ts';
 import type { Watcher, Woken } from '../../../lib/queue/job-watch.ts';
 import type { StoredEvent } from '../../../lib/queue/live-events.ts';
 import type { JobSnapshot } from '../../../lib/queue/nbexec-queue.ts';
@@ -65,6 +65,12 @@ describe('the events of a job', () => {
     );
   });
 
+  test('are waited for when the job has ended and its executor is about to tell of it', async () => {
+    const end = job({ state: 'ended', outcome: {} });
+    const { stream } = play([[started], [ended]], ['end'], [end]);
+    expect((await Array.fromAsync(stream)).slice(1)).toEqual([STARTED, ENDED]);
+  });
+
   test('are told in full of a job that has ended', async () => {
     const { stream } = play([[started, ended]], [], [job({ state: 'ended', outcome: {} })]);
     expect((await Array.fromAsync(stream)).slice(1)).toEqual([STARTED + ENDED]);
@@ -79,6 +85,13 @@ describe('the events of a job', () => {
       expect(await Array.fromAsync(stream)).toEqual(['retry: 1000\n\n', STARTED]);
     }
   });
+});
+
+test.each([
+  ['1795239280053-12', '1795239280053-11'],
+  ['1795239280053-0', '1795239280052-18446744073709551615'],
+])('before %s is %s', (id, before) => {
+  expect(idBefore(id)).toBe(before);
 });
 
 test.each([

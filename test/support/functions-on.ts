@@ -1,0 +1,66 @@
+import type { Redis } from 'ioredis';
+import type { RedisSetup } from '../../lib/config/redis-env.ts';
+import { CallerCheck } from '../../lib/http/caller.ts';
+import { JobWatch } from '../../lib/queue/job-watch.ts';
+import { readEvents } from '../../lib/queue/live-events.ts';
+import { Admission } from '../../lib/queue/admission.ts';
+import { NbexecQueue, type JobSnapshot } from '../../lib/queue/nbexec-queue.ts';
+import { requestRedis, untilReady, watchRedis } from '../../lib/queue/redis.ts';
+import { ResultStore } from '../../lib/queue/result-store.ts';
+import { statusHandler } from '../../functions/status/status.ts';
+import { submitHandler } from '../../functions/submit/submit.ts';
+import {
+  API_URL,
+  PATH_PREFIX,
+  SCOPE,
+  serve,
+  STREAM,
+  tokenCheck,
+  type TestServer,
+} from './function-server.ts';
+
+export interface Functions {
+  submit: TestServer;
+  status: TestServer;
+  redis: Redis;
+  watch: JobWatch;
+  queueName: string;
+  store: ResultStore;
+}
+
+/** Both functions as their processes make them, on one Redis, until the stack is disposed of. */
+export async function functionsOn(
+  redisSetup: RedisSetup | string,
+  queueName: string,
+  stack: AsyncDisposableStack,
+  maxJobsPerCaller = 100,
+): Promise<Functions> {
+  const redis = requestRedis(redisSetup);
+  redis.on('error', () => undefined);
+  stack.defer(() => redis.disconnect());
+  await untilReady(redis, 5_000);
+  const queue = new NbexecQueue(queueName, redis, 60, () => undefined);
+  stack.defer(() => queue.close());
+  const store = new ResultStore(redis);
+  const watch = new JobWatch(() => watchRedis(redisSetup).on('error', () => undefined), 10);
+  stack.defer(() => watch.close());
+  const parts = {
+    callers: new CallerCheck(tokenCheck, SCOPE),
+    admission: new Admission(redis, { queueName, maxJobsPerCaller, ttlSeconds: 120 }),
+    queue,
+    store,
+    live: {
+      watch,
+      events: (jobId: string, afterId: string) => readEvents(redis, jobId, afterId, 100),
+      cancel: (job: JobSnapshot) => queue.cancel(job),
+    },
+    queueName,
+    pathPrefix: PATH_PREFIX,
+    apiUrl: API_URL,
+    maxTimeoutSeconds: 3_600,
+    sourceTtlSeconds: 120,
+  };
+  const submit = stack.use(await serve(submitHandler(parts)));
+  const status = stack.use(await serve(statusHandler({ ...parts, ...STREAM })));
+  return { submit, status, redis, watch, queueName, store };
+}
