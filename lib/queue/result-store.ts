@@ -1,9 +1,10 @@
+import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { zstdCompress, zstdDecompress } from 'node:zlib';
+import { createZstdCompress, zstdDecompress } from 'node:zlib';
 import type { Redis } from 'ioredis';
 import { KEY_PREFIX } from '../contract/nbexec-job.ts';
+import { NotReplicatedError, replicated } from './redis.ts';
 
-const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
 
 /** No stored notebook inflates beyond this many bytes; what would is refused when it is written. */
@@ -20,8 +21,10 @@ export class ResultStore {
     this.#redis = redis;
   }
 
+  /** @throws {NotReplicatedError} when a failover might lose it */
   async putSource(jobId: string, ipynb: string, ttlSeconds: number): Promise<void> {
-    await this.#put(sourceKey(jobId), ipynb, ttlSeconds);
+    const compressed = await compress([ipynb]);
+    await replicated(this.#redis, () => this.#put(sourceKey(jobId), compressed, ttlSeconds));
   }
 
   /** @returns the submitted notebook's text, or undefined when it has expired */
@@ -36,27 +39,56 @@ export class ResultStore {
   /**
    * @param resultId names the attempt: two attempts at one job never write to the same key, and the outcome that
    *   is committed names the one that counts
+   * @param ipynb its text, or pieces of it, which are compressed one by one: see `jsonPieces`
    */
-  async putResult(jobId: string, resultId: string, ipynb: string, ttlSeconds: number): Promise<void> {
-    await this.#put(resultKey(jobId, resultId), ipynb, ttlSeconds);
+  async putResult(
+    jobId: string,
+    resultId: string,
+    ipynb: string | Iterable<string>,
+    ttlSeconds: number,
+  ): Promise<void> {
+    const compressed = await compress(typeof ipynb === 'string' ? [ipynb] : ipynb);
+    const put = () => this.#put(resultKey(jobId, resultId), compressed, ttlSeconds);
+    try {
+      await replicated(this.#redis, put);
+    } catch (error) {
+      if (!(error instanceof NotReplicatedError)) throw error;
+      // Another master may not have it. Where there is no replica, what has run must still be able to end.
+      await put();
+    }
   }
 
   async getResult(jobId: string, resultId: string): Promise<string | undefined> {
     return this.#get(resultKey(jobId, resultId));
   }
 
-  async #put(key: string, text: string, ttlSeconds: number): Promise<void> {
-    const bytes = Buffer.from(text);
-    if (bytes.length > MAX_BODY_BYTES) {
-      throw new RangeError(`A notebook of ${bytes.length} bytes is over the limit of ${MAX_BODY_BYTES}`);
-    }
-    await this.#redis.set(key, await compress(bytes), 'EX', Math.ceil(ttlSeconds));
+  async #put(key: string, compressed: Buffer, ttlSeconds: number): Promise<void> {
+    await this.#redis.set(key, compressed, 'EX', Math.ceil(ttlSeconds));
   }
 
   async #get(key: string): Promise<string | undefined> {
     const stored = await this.#redis.getBuffer(key);
     if (!stored) return undefined;
     return (await decompress(stored, { maxOutputLength: MAX_BODY_BYTES })).toString();
+  }
+}
+
+async function compress(pieces: Iterable<string>): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  await pipeline(bounded(pieces), createZstdCompress(), async (compressed: AsyncIterable<Buffer>) => {
+    for await (const chunk of compressed) chunks.push(chunk);
+  });
+  return Buffer.concat(chunks);
+}
+
+function* bounded(pieces: Iterable<string>): Generator<Buffer> {
+  let bytes = 0;
+  for (const piece of pieces) {
+    const encoded = Buffer.from(piece);
+    bytes += encoded.length;
+    if (bytes > MAX_BODY_BYTES)
+      throw new RangeError(`A notebook is over the limit of ${MAX_BODY_BYTES} bytes`);
+    yield encoded;
   }
 }
 

@@ -85,6 +85,9 @@ export interface Executor {
   ready(timeoutMs?: number): Promise<void>;
 }
 
+/** So that an executor gives back what large messages took; docs/fidelity.md asks the same of deployments. */
+const SMALL_MEMORY = { MALLOC_MMAP_THRESHOLD_: '65536', NODE_OPTIONS: '--max-semi-space-size=4' };
+
 /** Starts an executor; it takes an identity and spawns its lab on its own. */
 export function startExecutor(
   context: ServiceContext,
@@ -101,6 +104,7 @@ export function startExecutor(
       NOTEBURST_WORKER_IMAGE_SELECTOR: 'recommended',
       // Within the grace below it gives back what still runs, stops its lab and deletes its token.
       NOTEBURST_WORKER_GRACE_SECONDS: '1',
+      ...SMALL_MEMORY,
       ...options.env,
     },
     graceMs: 6_000,

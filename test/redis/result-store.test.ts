@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
 import type { Redis } from 'ioredis';
+import { jsonPieces } from '../../lib/queue/json-pieces.ts';
 import { requestRedis, untilReady } from '../../lib/queue/redis.ts';
 import { ResultStore } from '../../lib/queue/result-store.ts';
 import { brief } from '../support/brief.ts';
@@ -33,6 +34,20 @@ describe('a stored notebook', () => {
     await store.putResult(id, 'attempt', text, 60);
     expect(await store.getSource(id)).toBe(text);
     expect(await store.getResult(id, 'attempt')).toBe(text);
+  });
+
+  test('may be written in pieces', async () => {
+    const id = jobId();
+    const notebook = { cells: ['x'.repeat(1_000_000), '😀'.repeat(500_000)] };
+    await store.putResult(id, 'attempt', jsonPieces(notebook), 60);
+    expect(await store.getResult(id, 'attempt')).toBe(JSON.stringify(notebook));
+  });
+
+  test('that is far too large is not written at all', async () => {
+    const id = jobId();
+    const piece = 'x'.repeat(2 ** 26);
+    await expect(store.putResult(id, 'attempt', Array(9).fill(piece), 60)).rejects.toThrow(RangeError);
+    expect(await store.getResult(id, 'attempt')).toBeUndefined();
   });
 
   test('that was never written or has been deleted is not there', async () => {

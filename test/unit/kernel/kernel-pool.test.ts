@@ -61,6 +61,23 @@ describe('KernelPool', () => {
     expect(kernel.sessionId).not.toBe(culled);
   });
 
+  test('a start that was begun before anybody asked, and fails, is not the failure of who asks', async () => {
+    const begun = Promise.withResolvers<never>();
+    const { host } = server;
+    let starts = 0;
+    const startSession: typeof host.startSession = (...args) =>
+      ++starts === 1 ? begun.promise : host.startSession(...args);
+    makePool({ host: { ...host, startSession } });
+    const warmed = pool.warm('fake', signal).catch(() => undefined);
+    await vi.waitFor(() => expect(starts).toBe(1));
+    const acquired = pool.acquire('fake', signal);
+    await Promise.resolve();
+    begun.reject(new Error('cut'));
+    expect(await (await acquired).isAlive(100, signal)).toBe(true);
+    await warmed;
+    expect(starts).toBe(2);
+  });
+
   test('a culled kernel whose socket stayed open is replaced', async () => {
     await makePool().warm('fake', signal);
     const answer = server.onKernelInfo;

@@ -81,9 +81,11 @@ describe('the v1 subprotocol', () => {
   });
 });
 
-describe('frames recorded from jupyter_server 2.21', () => {
+// Recorded by test/support/record_transcripts.py.
+describe('frames recorded from a real server', () => {
   const folder = new URL('./transcripts/', import.meta.url);
-  test.each(readdirSync(folder))('%s', (file) => {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  test.each(files.filter((file) => file.endsWith('.json')))('%s', (file) => {
     const transcript = JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as { frames: string[] };
     for (const frame of transcript.frames.map((text) => Buffer.from(text, 'base64'))) {
       const decoded = decodeMessage(frame);

@@ -57,7 +57,8 @@ function isValid(output: Output): boolean {
 
 describe('transcripts recorded from a real server give the outputs nbclient gives', () => {
   const folder = new URL('../kernel/transcripts/', import.meta.url);
-  test.each(readdirSync(folder))('%s', (file) => {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  test.each(files.filter((file) => file.endsWith('.json')))('%s', (file) => {
     const transcript = JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as {
       cells: { msg_id: string; outputs: unknown }[];
       widgets: unknown;

@@ -58,6 +58,12 @@ describe('beyond the limit', () => {
     expect(outputs.cell(0).outputs.at(-1)).toEqual(NOTICE);
   });
 
+  test('of the number of outputs, not even empty ones are kept', () => {
+    const outputs = limited();
+    for (let count = 0; count < 9; count++) outputs.apply(0, print('', count % 2 ? 'stderr' : 'stdout'));
+    expect(outputs.cell(0).outputs).toHaveLength(6);
+  });
+
   test('an error is shown, shortened', () => {
     const outputs = limited();
     outputs.apply(0, print('x'.repeat(5_000)));

@@ -171,6 +171,28 @@ describe('runNotebook', () => {
     expect(ran).toHaveLength(1);
   });
 
+  test.each(['throw', 'report'] as const)(
+    'when output was lost with the websocket, the kernel is to %s it, and what it reports is a warning',
+    async (lostOutput) => {
+      const { kernel } = scripted({});
+      const asked: unknown[] = [];
+      const cut: NotebookKernel = {
+        ...kernel,
+        execute: async (code, options) => {
+          asked.push(options.lostOutput);
+          return { ...(await kernel.execute(code, options)), ...(code === 'cut' && { missing: 'output' }) };
+        },
+      };
+      const input = notebook(code('cut'), code('next'));
+      const result = await runNotebook({ notebook: input, kernel: cut, signal: never, lostOutput });
+      expect(asked).toEqual([lostOutput, lostOutput]);
+      expect(result.warnings).toEqual([
+        'Cell 0: the connection to the lab was cut; some of its output may be missing',
+      ]);
+      expect(result.notebook.cells[1]).toMatchObject({ execution_count: 2 });
+    },
+  );
+
   test('one message that is too large ends it likewise, and its cell says so', async () => {
     const tooLarge = new MessageTooLargeError(1);
     const { kernel } = scripted({ large: () => Promise.reject(tooLarge) });

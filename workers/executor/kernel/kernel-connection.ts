@@ -3,27 +3,20 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { DEFAULT_TIMINGS, type ConnectionTimings } from './connection-timings.ts';
 import { DeathWatch, type ProcessProbe } from './death-watch.ts';
 import { RequestFuture, type Settled } from './execute-future.ts';
-import { readExecuteReply, replyFromOutputs, type ExecuteResult } from './execute-result.ts';
+import type { ExecuteResult } from './execute-result.ts';
+import { Execution, type LostOutput } from './execution.ts';
 import {
   CellTooLargeError,
   KernelDiedError,
   KernelTimeoutError,
   MalformedMessageError,
   MessageTooLargeError,
-  OutputLostError,
   SocketClosedError,
 } from './kernel-error.ts';
 import { KernelLink } from './kernel-link.ts';
 import type { OpenTransport } from './kernel-transport.ts';
 import { MessageLedger, numberOf } from './message-ledger.ts';
-import {
-  isObject,
-  isStatus,
-  makeMessage,
-  type CommMessage,
-  type JsonObject,
-  type KernelMessage,
-} from './messages.ts';
+import { isObject, makeMessage, type CommMessage, type JsonObject, type KernelMessage } from './messages.ts';
 import { decodeMessage, encodeMessage } from './websocket-codec.ts';
 
 /** jupyter_server (tornado) closes the socket, code 1006, on larger messages. */
@@ -38,22 +31,10 @@ export interface ExecuteOptions {
   storeHistory?: boolean;
   stopOnError?: boolean;
   /** What to do when output may be missing after the websocket was cut; by default an OutputLostError is thrown. */
-  lostOutput?: 'throw' | 'report';
+  lostOutput?: LostOutput;
 }
 
 type Listener = (message: KernelMessage) => void;
-
-/** An execute_request under way. */
-interface Execution {
-  future: RequestFuture;
-  /** The number of the kernel's last message before it, or of its first. */
-  from: number | undefined;
-  throwWhenLost: boolean;
-  /** The kernel was heard to work on it. */
-  begun: boolean;
-  /** The socket was cut meanwhile. */
-  cut: boolean;
-}
 
 /**
  * One kernel over one websocket at a time: never two, as on jupyter-server-documents a second one steals the replies.
@@ -142,40 +123,25 @@ export class KernelConnection {
       stop_on_error: options.stopOnError ?? true,
     };
     const request = makeMessage('execute_request', 'shell', content, this.clientSession);
-    const outputs: KernelMessage[] = [];
     const future = this.#request(request, (message) => {
-      const type = message.header.msg_type;
-      // The first thing the kernel says of a request; what it said to others before is no business of ours.
-      if (isStatus(message, 'busy')) execution.from = numberOf(message)?.number;
-      execution.begun = true;
-      if (type === 'error' || type === 'execute_input') outputs.push(message);
+      execution.hear(message);
       try {
         options.onIopub(message);
       } catch (error) {
         future.fail(error as Error); // a fault of the caller's is the caller's, not the socket's
       }
     });
-    const from = this.#ledger.last;
-    const throwWhenLost = options.lostOutput !== 'report';
-    const execution: Execution = { future, from, throwWhenLost, begun: false, cut: false };
+    const { settleMs } = this.#timings;
+    const execution = new Execution(future, this.#ledger, options.lostOutput ?? 'throw', settleMs);
     this.#executions.add(execution);
     const giveUp = () => future.fail(options.signal?.reason as Error);
     options.signal?.addEventListener('abort', giveUp, { once: true });
     this.#watch.start();
     try {
-      const { reply, idle } = await future.done;
-      const lost = execution.cut && !(await this.#hasAllOf(execution, reply, idle));
-      if (execution.cut && reply === undefined) {
-        // Without the reply nobody knows how the cell ended: the error may be among what was lost.
-        if (lost || execution.begun) throw new OutputLostError();
-        // Nothing was lost, and nothing came: the request never reached the kernel, which has nothing to do.
-        return await this.execute(code, options);
-      }
-      if (lost && execution.throwWhenLost) throw new OutputLostError();
-      this.#repliesLost = reply === undefined;
-      const result =
-        reply === undefined ? replyFromOutputs(outputs) : readExecuteReply(reply, idle !== undefined);
-      return lost ? { ...result, missing: 'output' } : result;
+      const result = await execution.result();
+      if (result === undefined) return await this.execute(code, options);
+      this.#repliesLost = result.missing === 'reply';
+      return result;
     } finally {
       options.signal?.removeEventListener('abort', giveUp);
       this.#pending.delete(future.msgId);
@@ -278,7 +244,7 @@ export class KernelConnection {
 
   /** A kernel nobody has used yet is easier replaced. A message that is too large would only come again. */
   #onCut(error: Error): boolean {
-    for (const execution of this.#executions) execution.cut = true;
+    for (const execution of this.#executions) execution.cut();
     return this.#ended === undefined && this.#listeners.size > 0 && !(error instanceof MessageTooLargeError);
   }
 
@@ -292,29 +258,9 @@ export class KernelConnection {
 
   #onRestored(): void {
     const { last } = this.#ledger;
-    for (const execution of this.#executions) {
-      if (!execution.cut) continue; // made while the socket was away, and only sent now
-      // The shell works in order: an answer to this tells that the cell is over, even if that was lost.
-      const marker = this.#request(this.#kernelInfo('shell'), undefined, true);
-      void marker.done.then(
-        () => execution.future.settle(),
-        () => undefined,
-      );
-      // No use in waiting for the end of a cell whose output is lost already.
-      setTimeout(() => {
-        const complete = this.#ledger.isComplete(execution.from, last);
-        if (!complete && execution.throwWhenLost) execution.future.fail(new OutputLostError());
-      }, this.#timings.settleMs);
-    }
-  }
-
-  /** Whether all the kernel sent from the request's begin to its end has come; as far as anything has, if the end has not. */
-  async #hasAllOf({ from }: Execution, ...ends: (KernelMessage | undefined)[]): Promise<boolean> {
-    const numbers = ends.flatMap((end) => (end && numberOf(end)?.number) ?? []);
-    const to = ends.includes(undefined) ? this.#ledger.last : Math.max(...numbers);
-    if (this.#ledger.isComplete(from, to)) return true;
-    await delay(this.#timings.settleMs);
-    return this.#ledger.isComplete(from, to);
+    // The shell works in order: an answer to this tells that the cell is over, even if that was lost.
+    const marker = () => this.#request(this.#kernelInfo('shell'), undefined, true).done;
+    for (const execution of this.#executions) execution.restored(last, marker);
   }
 
   #end(error: Error): void {

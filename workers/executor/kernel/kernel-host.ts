@@ -14,6 +14,9 @@ export interface KernelHost {
     signal: AbortSignal,
   ): Promise<{ sessionId: string; kernelId: string }>;
 
+  /** PATCH /api/sessions/{id}: another path for the session, its kernel stays. 404 is no error. */
+  renameSession(sessionId: string, path: string, signal: AbortSignal): Promise<void>;
+
   /**
    * DELETE /api/sessions/{id}; ends the kernel too. 404 (gone already) is no error; anything else must reject, a 500
    * above all, as the caller then tries again.

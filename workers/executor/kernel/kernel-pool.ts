@@ -21,6 +21,8 @@ export interface KernelPoolOptions {
   aliveTimeoutMs?: number;
   /** For each deletion. */
   deleteTimeoutMs?: number;
+  /** Aborted when the lab is lost: its kernels end with it, and their deletion is not tried any longer. */
+  labLost?: AbortSignal;
   timings?: Partial<ConnectionTimings>;
   limits?: SocketLimits;
   /** Told of what fails in the background (refill, deletion); nobody awaits those. */
@@ -29,6 +31,7 @@ export interface KernelPoolOptions {
 
 interface Waiter {
   kernelName: string;
+  since: number; // performance.now()
   resolve(kernel: LeasedKernel): void;
   reject(error: unknown): void;
 }
@@ -61,6 +64,7 @@ export class KernelPool {
       refillDelayMs: 250,
       aliveTimeoutMs: 2_000,
       deleteTimeoutMs: 5_000,
+      labLost: new AbortController().signal,
       onBackgroundError: () => undefined,
       ...options,
     };
@@ -150,7 +154,7 @@ export class KernelPool {
   /** A kernel that is started for the caller; it has just shown that it is ready. */
   async #awaitStart(kernelName: string, signal: AbortSignal): Promise<LeasedKernel> {
     const { promise, resolve, reject } = Promise.withResolvers<LeasedKernel>();
-    const waiter: Waiter = { kernelName, resolve, reject };
+    const waiter: Waiter = { kernelName, since: performance.now(), resolve, reject };
     const giveUp = () => {
       this.#waiters = this.#waiters.filter((other) => other !== waiter);
       reject(signal.reason);
@@ -213,12 +217,13 @@ export class KernelPool {
     const options = { ...(timings && { timings }), ...(limits && { limits }), processProbe };
     this.#starting.set(kernelName, (this.#starting.get(kernelName) ?? 0) + 1);
     const path = `${sessionPathPrefix}${randomUUID()}`;
+    const begunAt = performance.now();
     this.#inBackground(
       LeasedKernel.start(host, kernelName, path, options, this.#closing.signal)
         .finally(() => this.#starting.set(kernelName, (this.#starting.get(kernelName) ?? 0) - 1))
         .then(
           (kernel) => this.#arrive(kernel),
-          (error: unknown) => this.#failStart(kernelName, error),
+          (error: unknown) => this.#failStart(kernelName, begunAt, error),
         ),
     );
   }
@@ -253,26 +258,33 @@ export class KernelPool {
     }
   }
 
-  /** One waiter learns of it; the others have starts of their own. A failed refill waits for the next hand-out. */
-  #failStart(kernelName: string, error: unknown): void {
+  /**
+   * One waiter learns of it, and the others have starts of their own; so has one who came when this had begun already,
+   * for whatever was wrong then may be over. A failed refill waits for the next hand-out.
+   */
+  #failStart(kernelName: string, begunAt: number, error: unknown): void {
     this.#startFailure = error instanceof Error ? error : new Error(String(error));
-    const waiter = this.#nextWaiter(kernelName);
+    const waiter = this.#nextWaiter(kernelName, begunAt);
     if (waiter !== undefined) waiter.reject(error);
     else if (!this.#closing.signal.aborted) this.#options.onBackgroundError(error);
     this.#pump(false);
   }
 
-  #nextWaiter(kernelName: string): Waiter | undefined {
-    const index = this.#waiters.findIndex((waiter) => waiter.kernelName === kernelName);
+  #nextWaiter(kernelName: string, notAfter = Infinity): Waiter | undefined {
+    const isNext = (waiter: Waiter) => waiter.kernelName === kernelName && waiter.since <= notAfter;
+    const index = this.#waiters.findIndex(isNext);
     return index === -1 ? undefined : this.#waiters.splice(index, 1)[0];
   }
 
   #discard(kernel: LeasedKernel): Promise<void> {
+    const { deleteTimeoutMs, labLost, onBackgroundError } = this.#options;
     this.#leased.delete(kernel);
     this.#deleting++;
     const deletion = kernel
-      .delete(AbortSignal.timeout(this.#options.deleteTimeoutMs))
-      .catch(this.#options.onBackgroundError)
+      .delete(AbortSignal.any([AbortSignal.timeout(deleteTimeoutMs), labLost]))
+      .catch((error: unknown) => {
+        if (!labLost.aborted) onBackgroundError(error);
+      })
       .finally(() => {
         this.#deleting--;
         this.#pump(false);

@@ -7,7 +7,7 @@ export interface KernelSocketOptions {
   /** ws(s) URL of a kernel's channels. */
   url: string;
   headers: Record<string, string>;
-  /** Largest message taken, in bytes; a bigger one closes the socket with 1009. ws's own 100 MiB is too small. */
+  /** Largest message taken, in bytes; a bigger one closes the socket with 1009. Taking one needs four times as much. */
   maxMessageBytes?: number;
   handshakeTimeoutMs?: number;
   closeTimeoutMs?: number;
@@ -15,7 +15,7 @@ export interface KernelSocketOptions {
   pingIntervalMs?: number;
 }
 
-const DEFAULT_MAX_MESSAGE_BYTES = 256 * 2 ** 20;
+const DEFAULT_MAX_MESSAGE_BYTES = 32 * 2 ** 20;
 
 /** ws's name for a message above `maxPayload`. */
 const TOO_LARGE = 'WS_ERR_UNSUPPORTED_MESSAGE_LENGTH';

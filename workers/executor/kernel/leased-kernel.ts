@@ -39,17 +39,19 @@ export class LeasedKernel implements NotebookKernel {
   readonly kernelId: string;
   /** The Jupyter session that holds the kernel; deleting it ends the kernel. */
   readonly sessionId: string;
+  readonly #path: string;
   readonly #host: KernelHost;
   readonly #connection: KernelConnection;
 
   private constructor(
     host: KernelHost,
-    names: { kernelName: string; kernelId: string; sessionId: string },
+    names: { kernelName: string; kernelId: string; sessionId: string; path: string },
     connection: KernelConnection,
   ) {
     this.kernelName = names.kernelName;
     this.kernelId = names.kernelId;
     this.sessionId = names.sessionId;
+    this.#path = names.path;
     this.#host = host;
     this.#connection = connection;
   }
@@ -75,7 +77,7 @@ export class LeasedKernel implements NotebookKernel {
       options.timings,
       options.processProbe,
     );
-    const kernel = new LeasedKernel(host, { kernelName, ...session }, connection);
+    const kernel = new LeasedKernel(host, { kernelName, path, ...session }, connection);
     try {
       await connection.ready(signal);
       await kernel.#keepHistoryInMemory(signal);
@@ -111,6 +113,16 @@ export class LeasedKernel implements NotebookKernel {
 
   interrupt(signal: AbortSignal): Promise<void> {
     return this.#host.interruptKernel(this.kernelId, signal);
+  }
+
+  /**
+   * Names the session after what it runs, so that a listing of the lab tells it.
+   *
+   * @param name takes the place of the last part of the session's path
+   */
+  async nameAfter(name: string, signal: AbortSignal): Promise<void> {
+    const path = `${this.#path.slice(0, this.#path.lastIndexOf('/') + 1)}${name}`;
+    await this.#host.renameSession(this.sessionId, path, signal);
   }
 
   /** Whether an idle kernel still answers: labs cull idle ones, jupyter-server-documents with the socket left open. */

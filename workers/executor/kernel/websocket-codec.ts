@@ -12,6 +12,8 @@ import { isObject, type Header, type JsonObject, type KernelMessage } from './me
 export const SUBPROTOCOL = 'v1.kernel.websocket.jupyter.org';
 
 const WORD = 8;
+/** Unlike Buffer's toString it keeps large texts in V8's heap, where garbage is collected sooner, and is faster. */
+const UTF8 = new TextDecoder('utf-8', { ignoreBOM: true });
 /** Channel and the four JSON parts; buffers follow. */
 const FIXED_PARTS = 5;
 
@@ -87,7 +89,7 @@ function readWord(bytes: Buffer, position: number): number {
 function parseObject(bytes: Buffer, name: string): JsonObject {
   let value: unknown;
   try {
-    value = JSON.parse(bytes.toString('utf8'));
+    value = JSON.parse(UTF8.decode(bytes));
   } catch (cause) {
     throw new MalformedMessageError(`its ${name} is not JSON`, { cause });
   }

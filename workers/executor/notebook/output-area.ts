@@ -68,12 +68,14 @@ export class OutputArea {
     const last = this.outputs.at(-1);
     const more = last?.output_type === 'stream' && last.name === name ? last : undefined;
     const bytes = Buffer.byteLength(text);
-    const room = more === undefined && !this.#budget.hasFreeOutput ? 0 : this.#budget.freeBytes;
-    const fits = bytes <= room;
+    const hasPlace = more !== undefined || this.#budget.hasFreeOutput;
+    const room = hasPlace ? this.#budget.freeBytes : 0;
+    const fits = hasPlace && bytes <= room;
     const kept = fits ? text : firstBytes(text, room);
+    const isNew = more === undefined && (fits || kept !== '');
     if (more !== undefined) more.text = (more.text as string) + kept;
-    else if (fits || kept !== '') this.outputs.push({ output_type: 'stream', name, text: kept });
-    this.#take(fits ? bytes : Buffer.byteLength(kept), more === undefined && room > 0 ? 1 : 0);
+    else if (isNew) this.outputs.push({ output_type: 'stream', name, text: kept });
+    this.#take(fits ? bytes : Buffer.byteLength(kept), isNew ? 1 : 0);
     if (fits) return;
     this.#budget.cut(bytes - room);
     this.notice();

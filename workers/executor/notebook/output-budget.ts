@@ -8,6 +8,14 @@ export interface OutputLimits {
 /** A notebook of this size can still be opened, and submitted again. Its executor needs about five times as much. */
 export const DEFAULT_OUTPUT_LIMITS: OutputLimits = { maxOutputBytes: 24 * 2 ** 20, maxOutputs: 100_000 };
 
+/**
+ * The largest message that is worth taking from a kernel: nothing larger could be kept. JSON's escapes have room, and
+ * what is only a little too large is cut, which is kinder than the end of the run.
+ */
+export function maxMessageBytes({ maxOutputBytes }: OutputLimits): number {
+  return Math.max(32 * 2 ** 20, Math.ceil((4 / 3) * maxOutputBytes));
+}
+
 /** A notebook that has had as many times the limit cut off is not going to come to anything. */
 const RUNAWAY_FACTOR = 10;
 

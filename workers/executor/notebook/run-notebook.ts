@@ -6,6 +6,7 @@ import {
   type Output,
 } from '../../../lib/contract/nbformat.ts';
 import type { ExecuteResult } from '../kernel/execute-result.ts';
+import type { LostOutput } from '../kernel/execution.ts';
 import { MessageTooLargeError } from '../kernel/kernel-error.ts';
 import type { NotebookKernel } from '../kernel/leased-kernel.ts';
 import { isObject, type KernelMessage } from '../kernel/messages.ts';
@@ -32,6 +33,8 @@ export interface RunOptions {
   interruptGraceMs?: number;
   /** What is kept of the outputs; far beyond it the run is stopped. See docs/fidelity.md. */
   outputLimits?: OutputLimits;
+  /** When output may be missing after the websocket was cut: to fail, as by default, or to go on with a warning. */
+  lostOutput?: LostOutput;
 }
 
 /** Stops a run in which a cell takes too long. */
@@ -69,7 +72,7 @@ type CellEnd = Pick<RunResult, 'error' | 'interrupted' | 'failure'>;
  * Never rejects for what a notebook or kernel does; the kernel should not be used again when it did not end well.
  */
 export async function runNotebook(options: RunOptions): Promise<RunResult> {
-  const notebook = structuredClone(options.notebook);
+  const notebook = copyOf(options.notebook);
   repairCellIds(notebook);
   const run = new NotebookRun(options, notebook);
   const languageInfo = options.kernel.languageInfo;
@@ -80,8 +83,14 @@ export async function runNotebook(options: RunOptions): Promise<RunResult> {
   return { notebook, ...end, warnings: [...run.warnings, ...run.outputs.warnings] };
 }
 
+/** A copy of what a run changes; the rest, large outputs of an earlier run among it, is shared. */
+function copyOf(notebook: Notebook): Notebook {
+  const cells = notebook.cells.map((cell) => ({ ...cell, metadata: { ...cell.metadata } }));
+  return { ...notebook, metadata: { ...notebook.metadata }, cells };
+}
+
 /** Whether the cell is one that is sent to the kernel. */
-function isExecutable(cell: Cell): cell is CodeCell {
+export function isExecutable(cell: Cell): cell is CodeCell {
   return cell.cell_type === 'code' && multiline(cell.source).trim() !== '' && !hasTag(cell, 'skip-execution');
 }
 
@@ -89,7 +98,7 @@ function isExecutable(cell: Cell): cell is CodeCell {
  * `allow_errors` in the notebook's metadata, as papermill's and nbconvert's users set it, or where MyST and jupyter-cache
  * look for it; nbclient has it as an option of its caller's.
  */
-function allowsErrors({ metadata }: Notebook): boolean {
+export function allowsErrors({ metadata }: Notebook): boolean {
   const execution = metadata['execution'];
   return metadata['allow_errors'] === true || (isObject(execution) && execution['allow_errors'] === true);
 }
@@ -144,6 +153,7 @@ class NotebookRun {
       onIopub: (message) => this.#onIopub(message, index),
       signal: giveUp.signal,
       stopOnError: !allowed,
+      lostOutput: this.#options.lostOutput ?? 'throw',
     });
     execution.catch(() => undefined); // when given up, nobody waits for it any more
     let result: ExecuteResult | undefined;
