@@ -1,14 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Gafaelfawr } from '../lib/gafaelfawr.ts';
-import { createLogger } from '../lib/logger.ts';
 import type { Platform } from '../platform/platform.ts';
 import { KernelPool } from '../workers/executor/kernel/kernel-pool.ts';
-import { startLab, type StartedLab } from '../workers/executor/lab/start-lab.ts';
+import type { StartedLab } from '../workers/executor/lab/start-lab.ts';
 import { runNotebook } from '../workers/executor/notebook/run-notebook.ts';
 import { parseNotebook } from '../lib/contract/nbformat.ts';
 import { notebookOf, type Case } from './cases.ts';
+import { startBenchLab } from './lab.ts';
 
-const BOT = 'bot-bench';
 const STEP_MS = 60_000;
 
 /** The executor's engine by itself: a lab and warm kernels, without HTTP, queue and Redis around them. */
@@ -22,18 +20,7 @@ export class Engine implements AsyncDisposable {
   }
 
   static async start(platform: Platform, signal: AbortSignal): Promise<Engine> {
-    const gafaelfawr = new Gafaelfawr(`${platform.originUrl}/auth/api/v1`, platform.adminToken);
-    const expires = new Date(Date.now() + 3_600_000);
-    const token = await gafaelfawr.createServiceToken({ username: BOT, scopes: ['exec:notebook'], expires });
-    const lab = await startLab({
-      hubUrl: `${platform.originUrl}/nb`,
-      username: BOT,
-      token,
-      image: { selector: 'recommended' },
-      size: 'Large',
-      signal,
-      logger: createLogger('bench', 'fatal', false),
-    });
+    const lab = await startBenchLab(platform, signal);
     return new Engine(lab, signal);
   }
 

@@ -27,6 +27,12 @@ export class Peers {
     return JSON.parse(stdout) as number[];
   }
 
+  /** Milliseconds of the cells alone in a warm kernel over its own sockets: what no client can go below. */
+  async kernelAlone(item: Case, runs: number): Promise<number[]> {
+    const { stdout } = await this.#run([join(ROOT, 'bench/kernel.py'), this.#write(item), String(runs)]);
+    return JSON.parse(stdout) as number[];
+  }
+
   /** papermill's command line, which imports and starts anew for each notebook. */
   async papermill(item: Case, runs: number): Promise<number[]> {
     const path = this.#write(item);

@@ -36,9 +36,9 @@ export class Report {
     this.#say('| | median | min – max | runs | times ours |');
     this.#say('| --- | ---: | ---: | ---: | ---: |');
     for (const { who, times } of rows) {
-      const range = `${times.min.toFixed(0)} – ${times.max.toFixed(0)}`;
-      const ratio = (times.median / base).toFixed(1);
-      this.#say(`| ${who} | ${times.median.toFixed(0)} | ${range} | ${times.runs} | ${ratio} |`);
+      const range = `${ms(times.min)} – ${ms(times.max)}`;
+      const ratio = (times.median / base).toFixed(2);
+      this.#say(`| ${who} | ${ms(times.median)} | ${range} | ${times.runs} | ${ratio} |`);
     }
     this.#say('');
   }
@@ -58,3 +58,5 @@ export class Report {
     this.#lines.push(line);
   }
 }
+
+const ms = (value: number): string => value.toFixed(value < 100 ? 1 : 0);

@@ -7,6 +7,8 @@ import { startPlatform } from '../platform/platform.ts';
 import { StepList } from '../platform/setup/steps.ts';
 import { BURST, FIVE, HUNDRED, PLOT, SLEEPER, SLEEPERS, TEN_MB, type Case } from './cases.ts';
 import { Engine } from './engine.ts';
+import { Handler } from './handler.ts';
+import { liveCost } from './live-cost.ts';
 import { Peers } from './peers.ts';
 import { redisCalls } from './redis-calls.ts';
 import { Report } from './report.ts';
@@ -53,8 +55,10 @@ try {
 
   {
     await using engine = await Engine.start(platform, stop.signal);
+    await using handler = await Handler.start(join(dir, 'ext'), stop.signal);
+    const medians = new Map<string, Map<Case, number>>();
     for (const item of [FIVE, HUNDRED, PLOT]) {
-      report.table(capital(item.title), [
+      const rows = [
         {
           who: 'this service, POST to result, client waits (`Prefer: wait`)',
           times: await repeated(() => service.waited(item)),
@@ -64,11 +68,32 @@ try {
           times: await repeated(() => service.polled(item, POLL_MS)),
         },
         { who: 'its engine alone, warm kernel', times: sample(await engine.runs(item, RUNS)) },
+        {
+          who: 'the floor: a warm kernel alone, over its own ZeroMQ sockets',
+          times: sample(await peers.kernelAlone(item, RUNS)),
+        },
         { who: 'nbclient, in process', times: sample(await peers.nbclient(item, RUNS)) },
+        {
+          who: "the lab's own handler alone, `POST rubin/execution`",
+          times: sample(await handler.runs(item, CLI_RUNS)),
+        },
         { who: 'papermill, command', times: sample(await peers.papermill(item, CLI_RUNS)) },
         { who: 'nbconvert --execute, command', times: sample(await peers.nbconvert(item, CLI_RUNS)) },
-      ]);
+      ];
+      report.table(capital(item.title), rows);
+      for (const { who, times } of rows) {
+        medians.set(who, (medians.get(who) ?? new Map<Case, number>()).set(item, times.median));
+      }
     }
+    const cells = HUNDRED.cells.length - FIVE.cells.length;
+    report.text('What one more trivial cell costs', [
+      ...medians.entries().map(([who, of]) => {
+        const perCell = ((of.get(HUNDRED) ?? 0) - (of.get(FIVE) ?? 0)) / cells;
+        return `- ${who}: ${perCell.toFixed(1)} ms`;
+      }),
+      '',
+      "The difference of the two medians, by cell. The floor's is the kernel's own time, which no client can save.",
+    ]);
     report.table(capital(TEN_MB.title), [
       {
         who: 'this service, POST to result, client waits',
@@ -87,6 +112,11 @@ try {
     ]);
   }
   await burst();
+  const cost = await liveCost(platform, stop.signal);
+  report.table('What live events cost: five trivial cells, in turn', [
+    { who: "the executor's path with its events written", times: cost.live },
+    { who: 'the same without them', times: cost.silent },
+  ]);
   const calls = await redisCalls(platform.redisUrl, () => service.waited(FIVE));
   report.text('Redis commands of one five-cell job', [
     [...calls].map(([name, count]) => `${name} ${count}`).join(', '),

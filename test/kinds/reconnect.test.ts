@@ -7,8 +7,12 @@ import {
   SocketClosedError,
   type KernelError,
 } from '../../workers/executor/kernel/kernel-error.ts';
-import type { LeasedKernel } from '../../workers/executor/kernel/leased-kernel.ts';
+import type { LeasedKernel, NotebookKernel } from '../../workers/executor/kernel/leased-kernel.ts';
+import type { KernelMessage } from '../../workers/executor/kernel/messages.ts';
+import { runNotebook } from '../../workers/executor/notebook/run-notebook.ts';
+import { checkNotebook, type CodeCell } from '../../lib/contract/nbformat.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
+import { codeCell, ipynb } from '../support/notebooks.ts';
 import { platform } from '../support/platform.ts';
 import { Seen, SPAWN_MS, TestLab } from '../support/started-lab.ts';
 
@@ -81,6 +85,39 @@ describe('a websocket that is cut in the middle of a cell', () => {
     expect(result).toMatchObject({ reply: { status: 'ok' } });
     expect(result.missing).toBe(keeps ? undefined : 'output');
     expect(seen.text()).toMatch(/39\n$/);
+  });
+
+  test('of a notebook that must not be run again: it goes on, and a warning tells what may be missing', async () => {
+    const notebook = checkNotebook(
+      JSON.parse(ipynb({ cells: [counting(40), 'print("next")'].map(codeCell) })),
+    );
+    const watched: NotebookKernel = {
+      languageInfo: {},
+      sendComm: (comm) => kernel.sendComm(comm),
+      interrupt: (signal) => kernel.interrupt(signal),
+      execute: (code, options) => {
+        const onIopub = (message: KernelMessage) => {
+          seen.onIopub(message);
+          options.onIopub(message);
+        };
+        return kernel.execute(code, { ...options, onIopub });
+      },
+    };
+    const signal = new AbortController().signal;
+    const running = runNotebook({ notebook, kernel: watched, signal, lostOutput: 'report' });
+    await seen.until('5\n');
+    proxy.refuse = true;
+    proxy.cut();
+    await delay(500);
+    proxy.refuse = false;
+    const result = await running;
+    expect(result.failure).toBeUndefined();
+    const [counted, next] = result.notebook.cells.map((cell) => JSON.stringify((cell as CodeCell).outputs));
+    expect(counted).toContain('39');
+    expect(counted?.includes('12')).toBe(keeps);
+    expect(next).toContain('next');
+    const warned = result.warnings.map((warning) => /^Cell 0: .* may be missing$/.test(warning));
+    expect(warned).toEqual(keeps ? [] : [true]);
   });
 
   test('which ends while the socket is away', async () => {
