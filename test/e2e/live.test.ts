@@ -1,9 +1,13 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Redis } from 'ioredis';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { eventsKey } from '../../lib/contract/job-keys.ts';
 import type { NotebookResponse } from '../../lib/contract/notebooks-api.ts';
+import { jobEvents, type JobEvent } from '../support/job-events.ts';
 import { codeCell, ipynb } from '../support/notebooks.ts';
+import { platform } from '../support/platform.ts';
 import { Stack } from '../support/stack.ts';
 
 let stack: Stack;
@@ -17,37 +21,9 @@ afterAll(async () => {
   rmSync(scratch, { recursive: true });
 });
 
-interface Event {
-  id?: string;
-  type: string;
-  data: Record<string, unknown>;
-}
+const eventsOf = (jobId: string, lastEventId?: string) => jobEvents(stack, jobId, lastEventId);
 
-/** Reads a job's events as they come, until the server ends the stream or the test stops reading. */
-async function* eventsOf(jobId: string, lastEventId?: string): AsyncGenerator<Event> {
-  const headers = {
-    Accept: 'text/event-stream',
-    ...(lastEventId === undefined ? {} : { 'Last-Event-ID': lastEventId }),
-  };
-  const response = await stack.fetch('status', `/v1/notebooks/${jobId}/events`, { headers });
-  expect(response.status).toBe(200);
-  expect(response.headers.get('content-type')).toMatch(/^text\/event-stream/);
-  let text = '';
-  for await (const chunk of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-    text += chunk;
-    const blocks = text.split('\n\n');
-    text = blocks.pop() ?? '';
-    for (const block of blocks) {
-      const fields = new Map(block.split('\n').map((line) => line.split(/: ?(.*)/s, 2) as [string, string]));
-      const type = fields.get('event');
-      if (type === undefined) continue;
-      const id = fields.get('id');
-      yield { ...(id && { id }), type, data: JSON.parse(fields.get('data') ?? '') as Event['data'] };
-    }
-  }
-}
-
-async function all(events: AsyncIterable<Event>): Promise<Event[]> {
+async function all(events: AsyncIterable<JobEvent>): Promise<JobEvent[]> {
   const list = [];
   for await (const event of events) list.push(event);
   return list;
@@ -104,7 +80,7 @@ describe("a job's events", () => {
   test('go on after a connection was dropped, with exactly the rest', async () => {
     const file = newFile();
     const id = await stack.submit(ipynb({ cells: [codeCell('1'), untilFile(file), codeCell('3')] }));
-    const before: Event[] = [];
+    const before: JobEvent[] = [];
     for await (const event of eventsOf(id)) {
       before.push(event);
       if (event.type === 'output' && event.data['cell_index'] === 1) break;
@@ -120,6 +96,35 @@ describe("a job's events", () => {
     expect(last.status).toBe(204);
   });
 
+  test('are written though nobody watches, and go by themselves', async () => {
+    const redis = new Redis(platform().redisUrl);
+    try {
+      const id = await stack.submit(ipynb({ cells: [untilFile(newFile())] }), { timeout: 60 });
+      const key = eventsKey(id);
+      await expect.poll(() => redis.xlen(key)).toBeGreaterThan(1);
+      // Longer than the job can take, and an hour.
+      expect(await redis.ttl(key)).toBeGreaterThan(3_600);
+      expect(await redis.ttl(key)).toBeLessThanOrEqual(3_660);
+      await stack.fetch('status', `/v1/notebooks/${id}`, { method: 'DELETE' });
+      await stack.untilComplete(id);
+      await expect
+        .poll(async () => (await redis.xrevrange(key, '+', '-', 'COUNT', 1))[0]?.[1][1])
+        .toMatch(/"type":"job_ended"/);
+      expect(await redis.ttl(key)).toBeLessThanOrEqual(3_600);
+      const events = await all(eventsOf(id));
+      expect(events.map(({ type }) => type)).toEqual([
+        'job_started',
+        'cell_started',
+        'output',
+        ...events.slice(3, -2).map(() => 'output'),
+        'cell_finished',
+        'job_ended',
+      ]);
+    } finally {
+      redis.disconnect();
+    }
+  });
+
   test('are seen by several watchers alike, each with the end', async () => {
     const file = newFile();
     const id = await stack.submit(ipynb({ cells: [untilFile(file)] }));
@@ -133,7 +138,7 @@ describe("a job's events", () => {
 
   test('of a job that is cancelled end with that', async () => {
     const id = await stack.submit(ipynb({ cells: [untilFile(newFile())] }));
-    const events: Event[] = [];
+    const events: JobEvent[] = [];
     for await (const event of eventsOf(id)) {
       events.push(event);
       if (event.type === 'output' && (event.data['output'] as { text?: string }).text === 'waiting\n') {

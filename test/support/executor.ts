@@ -9,7 +9,8 @@ import {
 } from '../../lib/contract/nbexec-job.ts';
 import { NbexecQueue, type JobSnapshot } from '../../lib/queue/nbexec-queue.ts';
 import { requestRedis, untilReady, workerRedis } from '../../lib/queue/redis.ts';
-import { NbexecWorker, type HeldJob, type NbexecWorkerOptions } from '../../workers/executor/worker.ts';
+import type { HeldJob } from '../../workers/executor/jobs/held-job.ts';
+import { NbexecWorker, type NbexecWorkerOptions } from '../../workers/executor/jobs/worker.ts';
 import { capturedLog } from './log.ts';
 import type { RedisOfFile } from './redis.ts';
 
@@ -50,7 +51,11 @@ export class WorkerBench implements AsyncDisposable {
       queueName: this.queueName,
       redis,
       concurrency: 3,
-      lockMs: 300,
+      lockMs: 600,
+      isolation: 'none',
+      vacated: async () => undefined,
+      onLoopBlocked: () => undefined,
+      firstBackoffMs: 20,
       run: (job) => this.run(job),
       assertHeld: () => undefined,
       onTrouble: async () => undefined,
@@ -73,6 +78,12 @@ export class WorkerBench implements AsyncDisposable {
     this.runs.push({ job, end: resolve, fail: reject });
     job.signal.addEventListener('abort', () => reject(job.signal.reason), { once: true });
     return promise;
+  }
+
+  /** Waits until an executor of this file waits for a job to come. */
+  async idle(): Promise<void> {
+    const waits = async () => String(await this.#file.redis.client('LIST')).includes('cmd=bzpopmin');
+    await vi.waitUntil(waits, { timeout: 5_000, interval: 5 });
   }
 
   /** Waits until so many runs have been begun. @returns the newest of them */

@@ -16,9 +16,17 @@ import {
   type Executor,
 } from '../../platform/services/product.ts';
 import { statePaths } from '../../platform/state.ts';
-import { platform } from './platform.ts';
+import { platform, type TestPlatform } from './platform.ts';
+
+/** Where the service finds what it needs. */
+export type StackPlatform = Pick<
+  TestPlatform,
+  'originUrl' | 'gafaelfawrUrl' | 'repertoireUrl' | 'redisUrl' | 'adminToken' | 'scratchDir'
+>;
 
 export interface StackOptions {
+  /** The run's platform when absent. */
+  on?: StackPlatform;
   /** How many bot identities its executors share. */
   identities?: number;
   executorEnv?: Record<string, string>;
@@ -33,6 +41,7 @@ export class Stack implements AsyncDisposable {
   readonly queueName: string;
   readonly identities: string[];
   readonly #options: StackOptions;
+  readonly #platform: StackPlatform;
   readonly #processes: ManagedProcess[] = [];
   readonly #context: ServiceContext;
   readonly #identitiesPath: string;
@@ -42,8 +51,9 @@ export class Stack implements AsyncDisposable {
 
   private constructor(options: StackOptions) {
     const id = randomBytes(4).toString('hex');
-    const dir = mkdtempSync(join(platform().scratchDir, 'stack-'));
     this.#options = options;
+    this.#platform = options.on ?? platform();
+    const dir = mkdtempSync(join(this.#platform.scratchDir, 'stack-'));
     this.queueName = `test-${id}`;
     this.identities = Array.from({ length: options.identities ?? 1 }, (_, n) => `bot-${id}-${n + 1}`);
     this.#identitiesPath = join(dir, 'identities.yaml');
@@ -61,17 +71,23 @@ export class Stack implements AsyncDisposable {
     const stack = new Stack(options);
     const ports = await freePorts(2);
     await Promise.all(
-      (['submit', 'status'] as const).map(async (name, n) => {
-        const env = { NOTEBURST_WORKER_QUEUE_NAME: stack.queueName, ...options.functionEnv };
-        await startFunction(stack.#context, stack.#settings, name, ports[n] as number, env);
+      (['submit', 'status'] as const).map((name, n) => {
         stack.#urls[name] = `http://127.0.0.1:${ports[n]}`;
+        return stack.startFunction(name);
       }),
     );
     return stack;
   }
 
+  /** Starts a function, where it was before. */
+  async startFunction(name: 'submit' | 'status'): Promise<void> {
+    const env = { NOTEBURST_WORKER_QUEUE_NAME: this.queueName, ...this.#options.functionEnv };
+    const port = Number(new URL(this.#urls[name]).port);
+    await startFunction(this.#context, this.#settings, name, port, env);
+  }
+
   get #settings() {
-    const { originUrl, repertoireUrl, redisUrl } = platform();
+    const { originUrl, repertoireUrl, redisUrl } = this.#platform;
     return { originUrl, repertoireUrl, redisUrl, logLevel: 'DEBUG', entries: ENTRIES };
   }
 
@@ -81,7 +97,7 @@ export class Stack implements AsyncDisposable {
     return startExecutor(this.#context, this.#settings, {
       name: `executor-${++this.#executors}`,
       port,
-      adminToken: platform().adminToken,
+      adminToken: this.#platform.adminToken,
       identitiesPath: this.#identitiesPath,
       env: {
         NOTEBURST_WORKER_QUEUE_NAME: this.queueName,
@@ -90,6 +106,16 @@ export class Stack implements AsyncDisposable {
         ...env,
       },
     });
+  }
+
+  /** One of the functions' processes, for tests that kill or freeze it. */
+  function(name: 'submit' | 'status'): ManagedProcess {
+    return this.#processes.findLast((process) => process.name === name) as ManagedProcess;
+  }
+
+  /** Where a function listens. */
+  url(name: 'submit' | 'status'): string {
+    return this.#urls[name];
   }
 
   /** A call as the ingress passes it on, with the user's delegated token. */
@@ -120,8 +146,8 @@ export class Stack implements AsyncDisposable {
     return ((await response.json()) as NotebookResponse).job_id;
   }
 
-  async job(jobId: string, query = ''): Promise<NotebookResponse> {
-    const response = await this.fetch('status', `/v1/notebooks/${jobId}${query}`);
+  async job(jobId: string, query = '', user?: string): Promise<NotebookResponse> {
+    const response = await this.fetch('status', `/v1/notebooks/${jobId}${query}`, {}, user);
     if (response.status !== 200)
       throw new Error(`status answered ${response.status}: ${await response.text()}`);
     return (await response.json()) as NotebookResponse;
@@ -163,7 +189,7 @@ export class Stack implements AsyncDisposable {
   async #token(user: string): Promise<string> {
     const known = this.#tokens.get(user);
     if (known) return known;
-    const { gafaelfawrUrl, adminToken } = platform();
+    const { gafaelfawrUrl, adminToken } = this.#platform;
     const response = await fetch(`${gafaelfawrUrl}/tokens`, {
       method: 'POST',
       headers: { Authorization: `Bearer ${adminToken}`, 'Content-Type': 'application/json' },

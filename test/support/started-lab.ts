@@ -32,6 +32,7 @@ export class TestLab implements AsyncDisposable {
       logger: pino({ level: 'silent' }),
       image: { selector: 'recommended' },
       size: 'Small',
+      epoch: 1,
       signal: AbortSignal.timeout(SPAWN_MS),
     });
     return new TestLab(started);
