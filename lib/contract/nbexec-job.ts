@@ -8,6 +8,10 @@ export const KEY_PREFIX = '{noteburst}';
 /** BullMQ's name of a job; there is one kind. */
 export const JOB_NAME = 'nbexec';
 
+/** How soon a job is wanted, the most urgent first. */
+export const JOB_PRIORITIES = ['interactive', 'ci', 'batch'] as const;
+export type JobPriority = (typeof JOB_PRIORITIES)[number];
+
 /** BullMQ's job data: small; the notebook itself lies in the result store. */
 export const nbexecJobData = z.object({
   version: z.literal(1),
@@ -18,6 +22,8 @@ export const nbexecJobData = z.object({
   /** Injected into the notebook before it runs. */
   parameters: z.record(z.string(), z.unknown()).optional(),
   cell_timeout_seconds: z.number().positive().optional(),
+  /** Absent: interactive. */
+  priority: z.enum(JOB_PRIORITIES).optional(),
   /** Set by the executor just before the first cell, when `enable_retry` is false: from then on no rerun. */
   first_cell_started: z.boolean().optional(),
   /** How often an executor gave the job back because its lab failed. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { parseDurationSeconds } from './duration.ts';
 import { executionError, notebookError } from './execution-error.ts';
 import { InvalidNotebookError, parseNotebook, checkNotebook } from './nbformat.ts';
-import { jobEnvironment, jobProgress } from './nbexec-job.ts';
+import { JOB_PRIORITIES, jobEnvironment, jobProgress } from './nbexec-job.ts';
 import { jobPhase, jobStatus } from './job-status.ts';
 
 export const DEFAULT_KERNEL_NAME = 'lsst';
@@ -125,6 +125,15 @@ export const postNotebookRequest = (maxTimeoutSeconds: number) =>
       enable_retry: lenientBoolean.default(true).meta({
         description: 'Whether to run the notebook again when the lab or the executor was lost beneath it.',
       }),
+      priority: z
+        .enum(JOB_PRIORITIES, `Input should be one of ${JOB_PRIORITIES.join(', ')}`)
+        .nullish()
+        .transform((priority) => priority ?? undefined)
+        .meta({
+          description:
+            'How soon the result is wanted: a job of a later class waits for those of an earlier one, though not for ever. ' +
+            'Absent or null: interactive.',
+        }),
     },
     { error: 'Input should be an object' },
   );

@@ -1,4 +1,4 @@
-import { Job, Queue } from 'bullmq';
+import { createIORedisClient, Job, Queue, type IRedisClient } from 'bullmq';
 import type { Redis } from 'ioredis';
 import {
   JOB_NAME,
@@ -10,6 +10,9 @@ import {
   type NbexecJobData,
   type NbexecOutcome,
 } from '../contract/nbexec-job.ts';
+import { placeCommand, UNPLACED } from './fair-order.ts';
+import { replicated } from './redis.ts';
+import { secondsOf, startsInSeconds, type Pace } from './start-estimate.ts';
 import { cancelJob, isCancelled, type CancelAnswer } from './verdict.ts';
 
 /** What BullMQ knows of a job, checked. Times are milliseconds since the epoch. */
@@ -28,12 +31,19 @@ export interface JobSnapshot {
   failedReason?: string;
   /** It was cancelled, and its executor is about to end it. */
   cancelling?: boolean;
+  /** In how many seconds a job that waits may be started, as far as can be told. */
+  startsInSeconds?: number;
 }
+
+// Beyond the retention, by which time a sweep has removed the job with its notebooks.
+const REMOVED_BY_BULLMQ_SECONDS = 3_600;
 
 /** The functions' side of the queue: they add jobs and look at them. Executors fetch them with a BullMQ worker. */
 export class NbexecQueue {
   readonly #queue: Queue<NbexecJobData, NbexecOutcome>;
   readonly #redis: Redis;
+  /** The same as BullMQ sees it. */
+  readonly #client: IRedisClient;
   readonly #retentionSeconds: number;
 
   /**
@@ -45,6 +55,7 @@ export class NbexecQueue {
     this.#queue = new Queue(queueName, { connection: redis, prefix: KEY_PREFIX });
     this.#queue.on('error', onError);
     this.#redis = redis;
+    this.#client = createIORedisClient(redis);
     this.#retentionSeconds = retentionSeconds;
   }
 
@@ -52,13 +63,25 @@ export class NbexecQueue {
    * Puts a job on the queue; when this resolves, Redis has it. Adding a job that exists already changes nothing,
    * so a caller who lost the answer may add again.
    *
-   * @returns the time of enqueueing in milliseconds since the epoch
+   * @throws {NotReplicatedError} when a failover might lose it
+   * @returns when it was enqueued, and when it may start
    */
-  async add(jobId: string, data: NbexecJobData): Promise<number> {
+  async add(
+    jobId: string,
+    data: NbexecJobData,
+  ): Promise<Required<Pick<JobSnapshot, 'enqueuedAtMs' | 'startsInSeconds'>>> {
     this.#assertConnected();
-    const keep = { age: this.#retentionSeconds };
-    const job = await this.#queue.add(JOB_NAME, data, { jobId, removeOnComplete: keep, removeOnFail: keep });
-    return job.timestamp;
+    const keep = { age: this.#retentionSeconds + REMOVED_BY_BULLMQ_SECONDS };
+    const options = { priority: UNPLACED, removeOnComplete: keep, removeOnFail: keep };
+    const job = new Job(this.#queue, JOB_NAME, data, options, jobId);
+    await this.#queue.waitUntilReady();
+    // Together, so that no job is there without its place among the others.
+    const transaction = this.#client.multi();
+    await job.addJob(transaction);
+    transaction.runCommand('eval', placeCommand(this.#queue.name, jobId, data));
+    const replies = (await replicated(this.#redis, () => transaction.exec())) ?? [];
+    for (const [error] of replies) if (error) throw error;
+    return { enqueuedAtMs: job.timestamp, startsInSeconds: secondsOf(replies[1]?.[1] as Pace) };
   }
 
   /** @returns the job, or undefined when it never was, or ended longer ago than the retention */
@@ -71,12 +94,14 @@ export class NbexecQueue {
       isCancelled(this.#redis, jobId),
     ]);
     if (!job) return undefined;
-    // BullMQ removes ended jobs only when others end, so on a quiet queue they outlive their retention.
+    // It may not have been swept yet.
     if (job.finishedOn !== undefined && Date.now() - job.finishedOn > this.#retentionSeconds * 1_000) {
       return undefined;
     }
     if (job.finishedOn !== undefined) return snapshot(jobId, job, 'completed');
-    return { ...snapshot(jobId, job, state), ...(cancelling ? { cancelling } : {}) };
+    const found = { ...snapshot(jobId, job, state), ...(cancelling ? { cancelling } : {}) };
+    if (found.state !== 'waiting') return found;
+    return { ...found, startsInSeconds: await startsInSeconds(this.#redis, this.#queue.name, jobId) };
   }
 
   /** Cancels a job that is there: one that waits has ended with that, one that runs will soon. */

@@ -4,11 +4,11 @@
  * executor that holds the job's lock has sealed its end. A seal of an executor that lost the lock means nothing.
  */
 import type { Redis } from 'ioredis';
-import { CANCEL_CHANNEL, eventsChannel, eventsKey, verdictKey } from '../contract/job-keys.ts';
-import { KEY_PREFIX, type NbexecOutcome } from '../contract/nbexec-job.ts';
+import { CANCEL_CHANNEL, eventsKey, verdictKey } from '../contract/job-keys.ts';
+import type { NbexecOutcome } from '../contract/nbexec-job.ts';
 import { errorOf } from '../contract/execution-error.ts';
-import { jobEnded } from '../contract/live-event.ts';
-import { ENDED_EVENTS_TTL_SECONDS, type WakeKind } from './live-events.ts';
+import { bullKey, bullKeys } from './bull-keys.ts';
+import { END_WAITING, endWaitingArgs } from './end-waiting.ts';
 
 const CANCELLED = 'cancelled';
 
@@ -37,28 +37,20 @@ export async function cancelledAmong(redis: Redis, jobIds: readonly string[]): P
   return jobIds.filter((_, n) => verdicts[n] === CANCELLED);
 }
 
-/**
- * A job that waits is taken off BullMQ's lists and ended at once, as BullMQ's own script ends one that was active: so
- * nobody needs to be alive for it, and no executor starts for it. BullMQ has no call for that.
- */
-const CANCEL = `
+/** A job that waits is taken off BullMQ's lists and ended at once. */
+const CANCEL = `${END_WAITING}
 local job, id, now = KEYS[1], ARGV[1], ARGV[2]
 if redis.call('EXISTS', job) == 0 or redis.call('HEXISTS', job, 'finishedOn') == 1 then return 'ended' end
 local taken = redis.call('LREM', KEYS[3], 0, id) + redis.call('LREM', KEYS[4], 0, id)
   + redis.call('ZREM', KEYS[5], id) + redis.call('ZREM', KEYS[6], id)
 if taken > 0 then
-  redis.call('HSET', job, 'finishedOn', now, 'returnvalue', ARGV[3])
-  redis.call('ZADD', KEYS[7], now, id)
-  redis.call('XADD', KEYS[8], '*', 'event', 'completed', 'jobId', id, 'returnvalue', ARGV[3], 'prev', 'waiting')
-  redis.call('XADD', KEYS[9], '*', 'event', ARGV[4])
-  redis.call('EXPIRE', KEYS[9], ARGV[5])
-  redis.call('PUBLISH', ARGV[6], ARGV[7])
+  end_waiting(id, now, job, KEYS[7], KEYS[8], KEYS[9], ARGV[3], ARGV[4])
   return 'ended'
 end
 local verdict = redis.call('GET', KEYS[2])
 if verdict and verdict ~= '${CANCELLED}' and verdict == redis.call('GET', KEYS[10]) then return 'ending' end
-redis.call('SET', KEYS[2], '${CANCELLED}', 'EX', ARGV[8])
-redis.call('PUBLISH', ARGV[9], id)
+redis.call('SET', KEYS[2], '${CANCELLED}', 'EX', ARGV[5])
+redis.call('PUBLISH', ARGV[6], id)
 return 'cancelling'`;
 
 /** `ended`: now or before. `ending`: too late, its end is being committed. `cancelling`: its executor was told. */
@@ -75,26 +67,20 @@ export async function cancelJob(
   jobId: string,
   ttlSeconds: number,
 ): Promise<CancelAnswer> {
-  const key = (name: string) => `${KEY_PREFIX}:${queueName}:${name}`;
   const keys = [
-    key(jobId),
+    bullKey(queueName, jobId),
     verdictKey(jobId),
-    ...['wait', 'paused', 'prioritized', 'delayed', 'completed', 'events'].map(key),
+    ...bullKeys(queueName, ['wait', 'paused', 'prioritized', 'delayed', 'completed', 'events']),
     eventsKey(jobId),
-    `${key(jobId)}:lock`,
+    bullKey(queueName, `${jobId}:lock`),
   ];
-  const outcome = cancelledOutcome();
   return (await redis.eval(
     CANCEL,
     keys.length,
     ...keys,
     jobId,
     Date.now(),
-    JSON.stringify(outcome),
-    JSON.stringify(jobEnded(outcome.error, undefined)),
-    ENDED_EVENTS_TTL_SECONDS,
-    eventsChannel(jobId),
-    'end' satisfies WakeKind,
+    ...endWaitingArgs(cancelledOutcome()),
     Math.ceil(ttlSeconds),
     CANCEL_CHANNEL,
   )) as CancelAnswer;

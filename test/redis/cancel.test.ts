@@ -3,7 +3,7 @@ import { CANCEL_CHANNEL, eventsKey, verdictKey } from '../../lib/contract/job-ke
 import type { JobSnapshot } from '../../lib/queue/nbexec-queue.ts';
 import { readEvents } from '../../lib/queue/live-events.ts';
 import { sealEnd } from '../../lib/queue/verdict.ts';
-import { ExecutorStopsError } from '../../workers/executor/worker.ts';
+import { ExecutorStopsError } from '../../workers/executor/jobs/errors.ts';
 import { WorkerBench } from '../support/executor.ts';
 import { redisOfFile } from '../support/redis.ts';
 

@@ -4,8 +4,8 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
 import { leaseRedis, untilReady } from '../../lib/queue/redis.ts';
 import { nextEpoch } from '../../workers/executor/identity/fencing-epoch.ts';
+import { acquireLease } from '../../workers/executor/identity/acquire-lease.ts';
 import {
-  acquireLease,
   LeaseLostError,
   leaseTimings,
   type IdentityLease,
@@ -39,7 +39,7 @@ async function executor(url = file.url, rest: Partial<LeaseParts> = {}): Promise
   await untilReady(redis, 5_000);
   const captured = capturedLog();
   lines = captured.lines;
-  return { redis, timings: leaseTimings(TTL_MS), log: captured.log, ...rest };
+  return { redis, timings: leaseTimings(TTL_MS), log: captured.log, onRenewal: () => undefined, ...rest };
 }
 
 async function acquire(parts: LeaseParts, names = [username], signal = never): Promise<IdentityLease> {
@@ -49,7 +49,7 @@ async function acquire(parts: LeaseParts, names = [username], signal = never): P
     signal,
     () => undefined,
   );
-  stack.defer(() => lease.release());
+  stack.defer(async () => void (await lease.release()));
   return lease;
 }
 
@@ -58,7 +58,7 @@ async function waiting(parts: LeaseParts, signal = never) {
   const told = Promise.withResolvers<void>();
   const onWaiting = vi.fn<() => void>(() => told.resolve());
   const lease = acquireLease([{ username }], parts, signal, onWaiting);
-  void lease.then((held) => stack.defer(() => held.release())).catch(() => undefined);
+  void lease.then((held) => stack.defer(async () => void (await held.release()))).catch(() => undefined);
   await told.promise;
   return { lease, onWaiting };
 }
@@ -155,7 +155,51 @@ async function renewalsOf(lease: IdentityLease, count: number): Promise<void> {
   });
 }
 
+describe('a lease that is given up at once', () => {
+  test.each([
+    ['token_refused', 0],
+    ['newer_epoch', 1],
+  ] as const)('because of %s holds no more; its lock stays: %i', async (reason, locks) => {
+    const lease = await acquire(await executor());
+    lease.evict(reason, 'somebody says so');
+    expect(() => lease.assertHeld()).toThrow('is lost: somebody says so');
+    expect(lease.lost.reason).toMatchObject({ name: 'LeaseLostError', reason });
+    await expect(lease.release()).resolves.toBe(locks === 0);
+    expect(await file.redis.exists(lockKey())).toBe(locks);
+  });
+
+  test('keeps its first cause', async () => {
+    const lease = await acquire(await executor());
+    lease.evict('newer_epoch', 'first');
+    lease.evict('token_refused', 'second');
+    expect(lease.lost.reason).toMatchObject({ reason: 'newer_epoch' });
+  });
+});
+
+test('renewals are told by their outcome', async () => {
+  const onRenewal = vi.fn<(outcome: string) => void>();
+  const lease = await acquire(await executor(file.url, { onRenewal }));
+  await vi.waitUntil(() => onRenewal.mock.calls.length > 1, { timeout: 3_000, interval: 5 });
+  await file.redis.set(lockKey(), 'another', 'PX', 30_000);
+  await lost(lease);
+  const outcomes = onRenewal.mock.calls.flat();
+  expect(new Set(outcomes.slice(0, -1))).toEqual(new Set(['extended']));
+  expect(outcomes.at(-1)).toBe('refused');
+});
+
 describe('the epoch', () => {
+  test('of a lease is raised above one that is not lower, for all who come after too', async () => {
+    const parts = await executor();
+    const lease = await acquire(parts);
+    const own = lease.epoch;
+    await lease.raiseEpochAbove(own - 1);
+    expect(lease.epoch).toBe(own);
+    await lease.raiseEpochAbove(own + 1e9);
+    expect(lease.epoch).toBe(own + 1e9 + 1);
+    await lease.release();
+    expect((await acquire(parts)).epoch).toBeGreaterThan(own + 1e9 + 1);
+  });
+
   test('rises with every lease', async () => {
     const parts = await executor();
     const epochs: number[] = [];

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { KEY_PREFIX, newJobId, type NbexecJobData } from '../../lib/contract/nbexec-job.ts';
 import { NbexecQueue } from '../../lib/queue/nbexec-queue.ts';
 import { requestRedis, untilReady, workerRedis } from '../../lib/queue/redis.ts';
+import { FaultProxy } from '../support/fault-proxy.ts';
 import { redisOfFile } from '../support/redis.ts';
 
 const file = await redisOfFile();
@@ -58,17 +59,40 @@ async function take() {
 describe('a job', () => {
   test('that is added twice under one id is one job', async () => {
     const id = newJobId(queueName);
-    const first = await queue.add(id, DATA);
+    const { enqueuedAtMs } = await queue.add(id, DATA);
     await queue.add(id, { ...DATA, owner: 'bob' });
-    expect(await file.redis.llen(keyOf('wait'))).toBe(1);
-    expect(await queue.find(id)).toMatchObject({ data: DATA, enqueuedAtMs: first });
+    expect(await file.redis.zcard(keyOf('prioritized'))).toBe(1);
+    expect(await queue.find(id)).toMatchObject({ data: DATA, enqueuedAtMs });
+  });
+
+  test('whose confirmation is lost is asked for again, and is one job at its place', async () => {
+    await using proxy = await FaultProxy.start(file.url);
+    const through = requestRedis(proxy.url);
+    through.on('error', () => undefined);
+    await untilReady(through, 5_000);
+    const behind = new NbexecQueue(queueName, through, RETENTION_SECONDS, () => undefined);
+    await behind.add(newJobId(queueName), DATA);
+    const id = newJobId(queueName);
+    const lost = proxy.loseReplyTo(id);
+    expect(await behind.add(id, DATA)).toMatchObject({ startsInSeconds: 1 });
+    await lost;
+    expect(await file.redis.zcard(keyOf('prioritized'))).toBe(2);
+    expect(await file.redis.hget(keyOf(id), 'priority')).toBe('2');
+    await behind.close();
+    through.disconnect();
   });
 
   test('that waits', async () => {
     const before = Date.now();
     const id = await add();
     const found = await queue.find(id);
-    expect(found).toEqual({ id, data: DATA, state: 'waiting', enqueuedAtMs: expect.any(Number) });
+    expect(found).toEqual({
+      id,
+      data: DATA,
+      state: 'waiting',
+      enqueuedAtMs: expect.any(Number),
+      startsInSeconds: 1,
+    });
     expect(found?.enqueuedAtMs).toBeGreaterThanOrEqual(before);
   });
 
@@ -138,10 +162,10 @@ describe('a job', () => {
     expect(await file.redis.exists(keyOf(id))).toBe(1);
   });
 
-  test('that ended longer ago than the retention is removed when another ends', async () => {
+  test('that no sweep has removed an hour after the retention is removed when another ends', async () => {
     const old = await add();
     await (await take()).moveToCompleted({}, 'token', false);
-    const longAgo = Date.now() - RETENTION_SECONDS * 1_000 - 5_000;
+    const longAgo = Date.now() - (RETENTION_SECONDS + 3_600) * 1_000 - 5_000;
     await file.redis.hset(keyOf(old), 'finishedOn', longAgo);
     await file.redis.zadd(keyOf('completed'), longAgo, old);
     await add();

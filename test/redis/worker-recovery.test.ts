@@ -1,6 +1,9 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { GiveBackError } from '../../workers/executor/worker.ts';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { workerRedis } from '../../lib/queue/redis.ts';
+import { ExecutorStopsError, GiveBackError } from '../../workers/executor/jobs/errors.ts';
+import { JobQueue } from '../../workers/executor/jobs/job-queue.ts';
 import { WorkerBench } from '../support/executor.ts';
+import { silentLog } from '../support/log.ts';
 import { redisOfFile } from '../support/redis.ts';
 
 const file = await redisOfFile();
@@ -13,6 +16,20 @@ beforeEach(() => {
 afterEach(() => bench[Symbol.asyncDispose]());
 
 const lost = (message: string) => ({ error: { code: 'unknown', reason: 'executor_lost', message } });
+
+/** An executor takes the job and dies; another one notices. */
+async function executorDies(id: string): Promise<void> {
+  const redis = workerRedis(file.url);
+  const queue = new JobQueue(bench.queueName, redis, 20, silentLog());
+  try {
+    expect((await queue.take())?.job.id).toBe(id);
+    await queue.start();
+    await bench.jobThat(id, ({ state }) => state === 'waiting');
+  } finally {
+    await queue.close();
+    redis.disconnect();
+  }
+}
 
 describe('a job whose executor died', () => {
   test('is run again within its lock and two looks for such jobs, and ends once', async () => {
@@ -57,6 +74,15 @@ describe('a job whose executor died', () => {
     expect(bench.runs).toEqual([]);
   });
 
+  test('is ended where its own run had marked it as begun, just before the first cell', async () => {
+    const id = await bench.add({ enable_retry: false });
+    await bench.worker({ lockMs: 300 });
+    await (await bench.runsBegun(1)).job.markFirstCellStarted();
+    await file.redis.del(bench.key(`${id}:lock`));
+    expect((await bench.ended(id)).outcome).toMatchObject({ error: { reason: 'executor_lost' } });
+    expect(bench.runs).toHaveLength(1);
+  });
+
   test('is run though no rerun is allowed, when its notebook had not begun', async () => {
     const id = await bench.add({ enable_retry: false });
     await bench.takeAndVanish(50);
@@ -65,14 +91,19 @@ describe('a job whose executor died', () => {
     expect((await bench.ended(id)).outcome).toEqual({});
   });
 
-  test('is ended when BullMQ has seen too many of its executors die', async () => {
-    const id = await bench.add();
-    await file.redis.hset(bench.key(id), 'defa', 'job stalled more than allowable limit', 'stc', '4');
+  test('is run again after three of them, and ended after the fourth', async () => {
+    const [id, other] = [await bench.add(), await bench.add()];
+    for (let deaths = 0; deaths < 3; deaths++) await executorDies(id);
+    const worker = await bench.worker({ concurrency: 1 });
+    expect((await bench.runsBegun(1)).job.id).toBe(id);
+    expect(await bench.queue.find(id)).toMatchObject({ attempts: 4 });
+    await worker.drain(0, new ExecutorStopsError('stopping'));
+    await executorDies(id);
     await bench.worker();
     expect((await bench.ended(id)).outcome).toEqual(
       lost('The notebook was given up: its lab or executor was lost 4 times'),
     );
-    expect(bench.runs).toEqual([]);
+    expect((await bench.runsBegun(2)).job.id).toBe(other);
   });
 });
 
@@ -116,6 +147,41 @@ describe('a job that its lab failed', () => {
     );
     expect(bench.runs).toHaveLength(5);
     expect(await bench.events('completed')).toBe(1);
+  });
+
+  test('is run again at once for the first time, later for the second', async () => {
+    const id = await bench.add();
+    await bench.worker({ firstBackoffMs: 400 });
+    const error = new GiveBackError('the lab gave no kernel');
+    const failed = performance.now();
+    (await bench.runsBegun(1)).fail(error);
+    const { fail } = await bench.runsBegun(2);
+    expect(performance.now() - failed).toBeLessThan(400);
+    const failedAgain = performance.now();
+    fail(error);
+    await bench.jobThat(id, ({ state }) => state === 'delayed');
+    await bench.runsBegun(3);
+    expect(performance.now() - failedAgain).toBeGreaterThan(390);
+    expect(await bench.queue.find(id)).toMatchObject({ attempts: 3 });
+  });
+
+  test('keeps its place while it waits for its rerun', async () => {
+    await bench.worker({ concurrency: 1, firstBackoffMs: 200 });
+    const id = await bench.add();
+    const error = new GiveBackError('the lab gave no kernel');
+    (await bench.runsBegun(1)).fail(error);
+    (await bench.runsBegun(2)).fail(error);
+    const due = performance.now() + 200;
+    await bench.jobThat(id, ({ state }) => state === 'delayed');
+    const [next, last] = [await bench.add(), await bench.add()];
+    const { job, end } = await bench.runsBegun(3);
+    expect(job.id).toBe(next);
+    await vi.waitUntil(() => performance.now() > due, { timeout: 1_000, interval: 5 });
+    end({});
+    const rerun = await bench.runsBegun(4);
+    expect(rerun.job.id).toBe(id);
+    rerun.end({});
+    expect((await bench.runsBegun(5)).job.id).toBe(last);
   });
 
   test('goes back also when the run fails with a fault of ours', async () => {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { NbexecOutcome } from '../../lib/contract/nbexec-job.ts';
-import { ExecutorStopsError, GiveBackError, JobLockLostError } from '../../workers/executor/worker.ts';
+import { ExecutorStopsError, GiveBackError, JobLockLostError } from '../../workers/executor/jobs/errors.ts';
 import { WorkerBench } from '../support/executor.ts';
 import { redisOfFile } from '../support/redis.ts';
 
@@ -11,13 +11,6 @@ beforeEach(() => {
   bench = new WorkerBench(file);
 });
 afterEach(() => bench[Symbol.asyncDispose]());
-
-/** Waits until an executor of this file waits for a job to come. */
-const idle = () =>
-  vi.waitUntil(async () => String(await file.redis.client('LIST')).includes('cmd=bzpopmin'), {
-    timeout: 5_000,
-    interval: 5,
-  });
 
 describe('an executor', () => {
   test('runs as many notebooks at once as it may, and no more', async () => {
@@ -44,7 +37,7 @@ describe('an executor', () => {
 
   test('takes a job that comes while it waits', async () => {
     await bench.worker();
-    await idle();
+    await bench.idle();
     const id = await bench.add();
     const { job } = await bench.runsBegun(1, 1_000);
     expect(job).toMatchObject({
@@ -89,8 +82,8 @@ describe('an executor', () => {
 describe('an executor that is asked to stop', () => {
   test('gives back a job that it takes in that moment, unspent, and another runs it', async () => {
     const leaving = await bench.worker();
-    await idle();
-    const drained = leaving.drain(10_000, new GiveBackError('stopping'));
+    await bench.idle();
+    const drained = leaving.drain(10_000, new ExecutorStopsError('stopping'));
     const id = await bench.add();
     await drained;
     expect(bench.runs).toEqual([]);
@@ -104,7 +97,7 @@ describe('an executor that is asked to stop', () => {
     const worker = await bench.worker();
     const id = await bench.add();
     const { job, end } = await bench.runsBegun(1);
-    const drained = worker.drain(10_000, new GiveBackError('stopping'));
+    const drained = worker.drain(10_000, new ExecutorStopsError('stopping'));
     end({ result_id: 'r' });
     await drained;
     expect(job.signal.aborted).toBe(false);
@@ -125,13 +118,26 @@ describe('an executor that is asked to stop', () => {
     expect(trouble).toEqual([]);
   });
 
+  test('hands its job on at once to an executor that waits for one', async () => {
+    const leaving = await bench.worker({ concurrency: 1, lockMs: 30_000 });
+    const id = await bench.add();
+    await bench.runsBegun(1);
+    await bench.worker({ lockMs: 30_000 });
+    await bench.idle();
+    const begun = performance.now();
+    void leaving.drain(0, new ExecutorStopsError('stopping'));
+    expect((await bench.runsBegun(2)).job.id).toBe(id);
+    // Whoever waits looks by itself every two seconds.
+    expect(performance.now() - begun).toBeLessThan(1_000);
+  });
+
   test('does not commit what a notebook returns after the grace', async () => {
     const worker = await bench.worker({
       run: (job) => bench.run(job).catch(() => ({ result_id: 'too late' })),
     });
     const id = await bench.add();
     await bench.runsBegun(1);
-    await worker.drain(0, new GiveBackError('stopping'));
+    await worker.drain(0, new ExecutorStopsError('stopping'));
     expect(await bench.queue.find(id)).toMatchObject({ state: 'waiting' });
     expect(await bench.events('completed')).toBe(0);
   });
