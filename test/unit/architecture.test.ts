@@ -87,8 +87,15 @@ describe('imports go one way', () => {
     expect(violations('workers/executor/kernel/', (name) => !others.test(name))).toEqual([]);
   });
 
-  test('BullMQ appears in lib/queue and the worker only', () => {
-    const allowed = /^(lib\/queue\/|workers\/executor\/worker\.ts)/;
+  test('jobs/ knows neither labs nor how notebooks are run in them', () => {
+    const room = 'workers/executor';
+    const allowed = (name: string) =>
+      !name.startsWith('workers/') || name.startsWith(`${room}/jobs/`) || name === `${room}/deadline.ts`;
+    expect(violations(`${room}/jobs/`, allowed)).toEqual([]);
+  });
+
+  test('BullMQ appears in lib/queue and jobs/ only', () => {
+    const allowed = /^(lib\/queue\/|workers\/executor\/jobs\/job-queue\.ts)/;
     for (const room of PRODUCT) {
       expect(violations(`${room}/`, (name, file) => name !== 'bullmq' || allowed.test(file))).toEqual([]);
     }

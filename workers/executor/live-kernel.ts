@@ -1,4 +1,5 @@
 import type { LiveEvent } from '../../lib/contract/live-event.ts';
+import { crashpoint } from '../../lib/crashpoint.ts';
 import type { ExecuteResult } from './kernel/execute-result.ts';
 import type { ExecuteOptions } from './kernel/kernel-connection.ts';
 import type { NotebookKernel } from './kernel/leased-kernel.ts';
@@ -9,22 +10,27 @@ import { displayId, outputFromMessage } from './notebook/output-from-message.ts'
 export class LiveKernel implements NotebookKernel {
   readonly #kernel: NotebookKernel;
   readonly #tell: (event: LiveEvent) => void;
+  readonly #guard: () => void;
   /** Which cell of the notebook is executed next; whoever runs the notebook knows. */
   cellIndex = 0;
 
-  constructor(kernel: NotebookKernel, tell: (event: LiveEvent) => void) {
+  /** @param guard called before each cell; throws when the kernel may not be used any more */
+  constructor(kernel: NotebookKernel, tell: (event: LiveEvent) => void, guard: () => void) {
     this.#kernel = kernel;
     this.#tell = tell;
+    this.#guard = guard;
   }
 
   get languageInfo() {
     return this.#kernel.languageInfo;
   }
 
-  execute(code: string, options: ExecuteOptions): Promise<ExecuteResult> {
+  async execute(code: string, options: ExecuteOptions): Promise<ExecuteResult> {
+    this.#guard();
     // A thread's late print belongs to the cell that started it, whichever runs by then.
     const cellIndex = this.cellIndex;
     const onIopub = (message: KernelMessage) => {
+      void crashpoint('s6');
       options.onIopub(message);
       const event = outputEvent(message, cellIndex);
       if (event) this.#tell(event);

@@ -1,13 +1,22 @@
 /** The executor: configured by its environment, one process, scaled by KEDA. */
+import { setFlagsFromString } from 'node:v8';
 import { configOrExit } from '../../lib/config/env.ts';
+import { armCrashpoints } from '../../lib/crashpoint.ts';
 import { discover } from '../../lib/discovery.ts';
 import { Gafaelfawr } from '../../lib/gafaelfawr.ts';
 import { createLogger } from '../../lib/logger.ts';
 import { leaseRedis, untilReady, workerRedis } from '../../lib/queue/redis.ts';
 import { ResultStore } from '../../lib/queue/result-store.ts';
+import { startSweeper } from '../../lib/queue/sweeper.ts';
 import { executorConfig } from './config.ts';
+import type { ExecutorState } from './executor-state.ts';
 import { healthServer } from './health.ts';
-import { Executor, type ExecutorState } from './lifecycle.ts';
+import { Executor } from './lifecycle.ts';
+import { ExecutorMetrics } from './metrics.ts';
+
+// The buffers of large messages are garbage that V8 would mark beside other work, so late on a busy machine that a
+// flood of them piles up. Marked at once, as this heap is small, they do not.
+setFlagsFromString('--no-incremental-marking');
 
 // Kubernetes starts the process anew when what it needs has not come by then.
 const START_TIMEOUT_MS = 30_000;
@@ -15,9 +24,10 @@ const START_TIMEOUT_MS = 30_000;
 const EVICTED_EXIT_MS = 3_000;
 
 const config = configOrExit(() => executorConfig(process.env));
+armCrashpoints(process.env['NOTEBURST_CRASHPOINTS']);
 const log = createLogger('executor', config.logLevel, config.prettyLogs);
-const lease = leaseRedis(config.lockRedisUrl);
-const worker = workerRedis(config.redisUrl);
+const lease = leaseRedis(config.lockRedis);
+const worker = workerRedis(config.redis);
 for (const redis of [lease, worker]) {
   redis.on('error', (error: Error) => log.warn({ err: error }, 'Redis connection'));
 }
@@ -33,11 +43,21 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
   });
 }
 const state = (): ExecutorState => executor?.state ?? 'idle';
-const health = healthServer(state);
+const metrics = new ExecutorMetrics();
+const health = healthServer(state, metrics);
 health.listen(config.port, config.host, () => log.info({ address: health.address() }, 'listening'));
 
 try {
   await untilReady(lease, START_TIMEOUT_MS);
+  void startSweeper({
+    redis: worker,
+    queueName: config.queueName,
+    retentionSeconds: config.resultRetentionSeconds,
+    retentionBytes: config.resultRetentionBytes,
+    startWithinSeconds: config.startWithinSeconds,
+    log,
+    signal: stop.signal,
+  });
   const started = AbortSignal.any([stop.signal, AbortSignal.timeout(START_TIMEOUT_MS)]);
   const urls = await discover(config.repertoireUrl, started);
   executor = new Executor({
@@ -47,6 +67,7 @@ try {
     leaseRedis: lease,
     workerRedis: worker,
     store: new ResultStore(worker),
+    metrics,
     log,
     onEvicted: () => setTimeout(() => process.exit(1), EVICTED_EXIT_MS).unref(),
   });

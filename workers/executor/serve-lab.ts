@@ -2,18 +2,28 @@ import { hostname } from 'node:os';
 import type { Redis } from 'ioredis';
 import type { Logger } from '../../lib/logger.ts';
 import type { ResultStore } from '../../lib/queue/result-store.ts';
+import type { Backend } from './backend/backend.ts';
+import { ExtensionBackend } from './backend/extension-backend.ts';
+import { WebsocketBackend } from './backend/websocket-backend.ts';
+import { BusyCount } from './busy-count.ts';
 import type { ExecutorConfig } from './config.ts';
+import type { ExecutorEvent } from './executor-state.ts';
 import type { IdentityLease } from './identity/identity-lease.ts';
+import { ExecutorStopsError, GiveBackError } from './jobs/errors.ts';
+import { NbexecWorker } from './jobs/worker.ts';
 import { UnknownKernelError } from './kernel/kernel-error.ts';
 import { KernelPool } from './kernel/kernel-pool.ts';
+import { isTokenRefusal, NewerEpochError } from './lab/errors.ts';
 import { keepAlive } from './lab/keepalive.ts';
 import { describeImage } from './lab/lab-image.ts';
+import { reconcile } from './lab/reconcile.ts';
+import { repeat } from './lab/repeat.ts';
+import { sessionPathPrefix } from './lab/session-path.ts';
 import type { StartedLab } from './lab/start-lab.ts';
+import type { ExecutorMetrics } from './metrics.ts';
+import { maxMessageBytes } from './notebook/output-budget.ts';
 import { runJob } from './run-job.ts';
 import { LabWatch } from './lab-watch.ts';
-import { ExecutorStopsError, GiveBackError, NbexecWorker } from './worker.ts';
-
-export type ServingState = 'warming' | 'ready' | 'draining';
 
 export interface ServeLabParts {
   config: ExecutorConfig;
@@ -21,70 +31,122 @@ export interface ServeLabParts {
   lease: IdentityLease;
   workerRedis: Redis;
   store: ResultStore;
-  /** Aborted when the executor is asked to stop, or this lab has served its time. */
+  metrics: Pick<ExecutorMetrics, 'loopBlocks'>;
+  /** Aborted when the executor is asked to stop; running notebooks get `graceMs` then. */
   stop: AbortSignal;
-  /** What running notebooks get then. */
   graceMs: number;
-  enter: (state: ServingState) => void;
+  /** Aborted when this lab has served its time, as its token will end; running notebooks get `graceMs` then. */
+  tenure: { signal: AbortSignal; graceMs: number };
+  /** Between looks for kernels that are not ours. */
+  reconcileEveryMs: number;
+  /** Told of what happens to the lab, as the executor's state follows from it. */
+  on: (event: ExecutorEvent) => void;
   log: Logger;
 }
 
 // A result is readable as long as its job, which may be looked at up to its last second.
 const RESULT_TTL_MARGIN_SECONDS = 600;
 
-/** Takes jobs into a lab until the executor is asked to stop, the lease is lost, or the lab is of no more use. */
+const RECONCILE_TIMEOUT_MS = 10_000;
+
+/**
+ * Takes jobs into a lab until the executor is asked to stop, the lease is lost, or the lab is of no more use.
+ *
+ * @throws what says that the lab's token is refused, once running jobs have been given back; why no kernel was warmed
+ */
 export async function serveLab(parts: ServeLabParts): Promise<void> {
-  const { config, started, lease, stop, enter, log } = parts;
-  const watch = new LabWatch((signal) => started.lab.verify(signal), log);
-  const over = AbortSignal.any([stop, lease.lost, watch.lost]);
+  const { config, started, lease, stop, tenure, on, log } = parts;
+  const lost = new AbortController();
+  const backend = newBackend(parts, lost.signal);
+  const watch = new LabWatch((signal) => backend.ask(() => started.lab.verify(signal)), log);
+  for (const signal of [lease.lost, watch.lost]) signal.addEventListener('abort', () => lost.abort());
+  const busy = new BusyCount(on);
+  const worker = newWorker(parts, backend, watch, busy);
+  // Of no more use, or only for another submitter.
+  const usedUp = AbortSignal.any([backend.spent, worker.outgrown]);
+  const over = AbortSignal.any([stop, tenure.signal, lease.lost, watch.lost, usedUp]);
   const served = new AbortController();
-  const pool = new KernelPool({
-    host: started.lab,
-    sessionPathPrefix: `noteburst/${lease.epoch}/`,
-    size: config.concurrency,
-    // Warm ones for the next jobs beside those that run.
-    maxKernels: 2 * config.concurrency,
-    onBackgroundError: (error) => log.warn({ err: error }, 'kernel pool'),
-  });
-  const worker = newWorker(parts, pool, watch);
   // At once, or a job that goes back because of the lab would be taken into the same lab again.
-  watch.lost.addEventListener('abort', () => worker.stopFetching());
+  for (const signal of [watch.lost, backend.spent]) {
+    signal.addEventListener('abort', () => worker.stopFetching());
+  }
   const keepalive = keepAlive({
     setting: config.keepalive,
-    touch: (signal) => started.lab.listKernels(signal),
+    touch: (signal) => backend.ask(() => started.lab.listKernels(signal)),
     onFailure: () => void watch.check(),
     signal: AbortSignal.any([over, served.signal]),
   });
+  const reconciling = repeat({
+    everyMs: parts.reconcileEveryMs,
+    timeoutMs: RECONCILE_TIMEOUT_MS,
+    call: (signal) => backend.ask(() => removeStrays(parts, signal)),
+    onFailure: () => void watch.check(),
+    signal: AbortSignal.any([lease.lost, watch.lost, served.signal]),
+  });
   try {
-    enter('warming');
-    await Promise.race([warm(pool, config.warmKernelName, over, log), aborted(over)]);
+    on('fenced');
+    await Promise.race([warm(backend, config.warmKernelName, over, log), aborted(over)]);
     if (!over.aborted) {
       await worker.start();
-      enter('ready');
+      on('warmed');
+      busy.tell();
+      log.info({ backend: config.backend, concurrency: config.concurrency }, 'taking jobs');
       await aborted(over);
     }
-    enter('draining');
-    await drain(worker, parts, watch.lost);
+    busy.mute();
+    on('drain');
+    await drain(worker, parts, watch.lost, usedUp);
   } finally {
     served.abort();
-    await keepalive;
+    await Promise.all([keepalive, reconciling]);
     await worker.close();
-    await pool.close();
+    await backend.close();
+  }
+  if (isTokenRefusal(watch.lost.reason)) throw watch.lost.reason;
+}
+
+/** Deletes kernels that are not ours; gives the lease up at once where they are a newer holder's. */
+async function removeStrays({ started, lease, log }: ServeLabParts, signal: AbortSignal): Promise<void> {
+  try {
+    const { sessions, kernelIds } = await reconcile(started.lab, lease.epoch, signal);
+    if (sessions.length + kernelIds.length === 0) return;
+    const paths = sessions.map((session) => session.path);
+    log.warn({ paths, kernels: kernelIds.length }, 'deleted kernels that are not ours');
+  } catch (error) {
+    if (!(error instanceof NewerEpochError)) throw error;
+    lease.evict('newer_epoch', error.message);
   }
 }
 
 /** Without a warm kernel the first job would find out what is wrong, and pay for it. */
-async function warm(pool: KernelPool, kernelName: string, signal: AbortSignal, log: Logger): Promise<void> {
+async function warm(backend: Backend, kernelName: string, signal: AbortSignal, log: Logger): Promise<void> {
   try {
-    await pool.warm(kernelName, signal);
+    await backend.warm(kernelName, signal);
   } catch (error) {
     if (!(error instanceof UnknownKernelError)) throw error;
     log.warn({ err: error }, 'no kernel was warmed: check NOTEBURST_WORKER_WARM_KERNEL');
   }
 }
 
-function newWorker(parts: ServeLabParts, pool: KernelPool, watch: LabWatch): NbexecWorker {
-  const { config, lease, store, workerRedis, log } = parts;
+function newBackend({ config, started, lease, log }: ServeLabParts, labLost: AbortSignal): Backend {
+  if (config.backend === 'extension') return new ExtensionBackend(started.rubinExecution);
+  return new WebsocketBackend(
+    new KernelPool({
+      host: started.lab,
+      sessionPathPrefix: sessionPathPrefix(lease.epoch),
+      size: config.concurrency,
+      maxKernels: config.maxKernels,
+      limits: { maxMessageBytes: maxMessageBytes(config.outputLimits) },
+      labLost,
+      onBackgroundError: (error) => log.warn({ err: error }, 'kernel pool'),
+    }),
+    config.outputLimits,
+    () => lease.assertHeld(),
+  );
+}
+
+function newWorker(parts: ServeLabParts, backend: Backend, watch: LabWatch, busy: BusyCount): NbexecWorker {
+  const { config, lease, store, workerRedis, metrics, log } = parts;
   const assertHeld = () => lease.assertHeld();
   const resultTtlSeconds = config.resultRetentionSeconds + RESULT_TTL_MARGIN_SECONDS;
   const { startWithinSeconds } = config;
@@ -98,34 +160,41 @@ function newWorker(parts: ServeLabParts, pool: KernelPool, watch: LabWatch): Nbe
     redis: workerRedis,
     concurrency: config.concurrency,
     lockMs: config.lockMs,
+    isolation: config.isolation,
+    vacated: () => backend.vacated(),
+    onLoopBlocked: () => metrics.loopBlocks.inc(),
     run: async (job) => {
-      const outcome = await runJob(job, {
-        pool,
-        store,
-        startWithinSeconds,
-        resultTtlSeconds,
-        environment,
-        assertHeld,
-      });
+      const runParts = { backend, store, startWithinSeconds, resultTtlSeconds, environment, assertHeld };
+      const outcome = await busy.during(() => runJob(job, runParts));
       watch.worked();
       return outcome;
     },
     assertHeld,
-    onTrouble: () => watch.failed(),
+    // A lab that is spent is replaced anyway, and may not answer.
+    onTrouble: async () => {
+      if (!backend.spent.aborted) await watch.failed();
+    },
     log,
   });
 }
 
-/** Asked to stop, running notebooks get the grace; without lab or lease there is nothing to wait for. */
-async function drain(worker: NbexecWorker, parts: ServeLabParts, labLost: AbortSignal): Promise<void> {
-  const { graceMs, lease } = parts;
-  const hurry = () => void worker.drain(0, lease.lost.reason as Error);
-  lease.lost.addEventListener('abort', hurry, { once: true });
-  if (lease.lost.aborted) await worker.drain(0, lease.lost.reason as Error);
-  else if (labLost.aborted)
-    await worker.drain(0, new GiveBackError('The lab is lost', { cause: labLost.reason }));
-  else await worker.drain(graceMs, new ExecutorStopsError('The executor stops'));
-  lease.lost.removeEventListener('abort', hurry);
+/** Asked to stop, running notebooks get a grace; without lab or lease there is nothing to wait for. */
+async function drain(
+  worker: NbexecWorker,
+  { lease, stop, graceMs, tenure }: ServeLabParts,
+  labLost: AbortSignal,
+  usedUp: AbortSignal,
+): Promise<void> {
+  const stops = new ExecutorStopsError('The executor stops');
+  const ways: [AbortSignal, () => Promise<void>][] = [
+    [lease.lost, () => worker.drain(0, lease.lost.reason as Error)],
+    [labLost, () => worker.drain(0, new GiveBackError('The lab is lost', { cause: labLost.reason }))],
+    [stop, () => worker.drain(graceMs, stops)],
+    [tenure.signal, () => worker.drain(tenure.graceMs, stops)],
+    [usedUp, () => worker.drain(graceMs, stops)],
+  ];
+  // While one waits for running notebooks to end, another may cut that short.
+  await Promise.race(ways.map(([signal, drainNow]) => aborted(signal).then(drainNow)));
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { LiveEvent } from '../../../lib/contract/live-event.ts';
-import { LiveReport } from '../../../workers/executor/live-report.ts';
+import { LiveReport } from '../../../workers/executor/jobs/live-report.ts';
 
 let writes: LiveEvent[][];
 let report: LiveReport;

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import type { JobProgress } from '../../../lib/contract/nbexec-job.ts';
-import { ProgressReport } from '../../../workers/executor/progress-report.ts';
+import { ProgressReport } from '../../../workers/executor/jobs/progress-report.ts';
 
 let reported: JobProgress[];
 let report: ProgressReport;
@@ -18,7 +18,7 @@ afterEach(() => {
 const started = (cell: number) =>
   report.take({ type: 'cell_started', cell_index: cell, cells_done: cell, cells_total: 3 });
 const finished = (cell: number) =>
-  report.take({ type: 'cell_finished', cell_index: cell, cells_done: cell + 1, cells_total: 3, outputs: [] });
+  report.take({ type: 'cell_finished', cell_index: cell, cells_done: cell + 1, cells_total: 3 });
 
 describe('the progress of a run', () => {
   test('is told when the run has taken a moment', () => {

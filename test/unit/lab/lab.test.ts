@@ -3,6 +3,7 @@ import { LabUnusableError, NoSuchKernelError } from '../../../workers/executor/l
 import { JupyterHttp } from '../../../workers/executor/lab/jupyter-http.ts';
 import { LabApi } from '../../../workers/executor/lab/lab-api.ts';
 import { Lab } from '../../../workers/executor/lab/lab.ts';
+import { reconcile, removeForeign } from '../../../workers/executor/lab/reconcile.ts';
 import { FakeHub } from '../../support/fake-hub.ts';
 import { FakeLab } from '../../support/fake-lab.ts';
 
@@ -31,14 +32,16 @@ test('a lab is known by when it came up', () => {
 
 describe('kernels', () => {
   test('are started through console sessions, once for each path', async () => {
-    const first = await lab.startSession('lsst', 'epoch-7/job-1', signal);
-    await expect(lab.startSession('lsst', 'epoch-7/job-1', signal)).resolves.toEqual(first);
-    expect(await lab.listSessions(signal)).toEqual([{ ...first, path: 'epoch-7/job-1', type: 'console' }]);
+    const first = await lab.startSession('lsst', 'noteburst/7/job-1', signal);
+    await expect(lab.startSession('lsst', 'noteburst/7/job-1', signal)).resolves.toEqual(first);
+    expect(await lab.listSessions(signal)).toEqual([
+      { ...first, path: 'noteburst/7/job-1', type: 'console' },
+    ]);
   });
 
   test('start although the answer was lost', async () => {
     fake.failOn('lab-api', 'lost');
-    const { sessionId } = await lab.startSession('lsst', 'epoch-7/job-1', signal);
+    const { sessionId } = await lab.startSession('lsst', 'noteburst/7/job-1', signal);
     expect([...server.sessions.keys()]).toEqual([sessionId]);
   });
 
@@ -81,21 +84,62 @@ describe('kernels', () => {
 
 describe('fencing', () => {
   test('deletes sessions and kernels that are not ours, and says whose they were', async () => {
-    const ours = await lab.startSession('lsst', 'epoch-7/job-1', signal);
-    server.addSession('epoch-6/job-9');
+    const ours = await lab.startSession('lsst', 'noteburst/7/job-1', signal);
+    server.addSession('noteburst/6/job-9');
     const orphan = server.addKernel();
-    const { sessions, kernelIds } = await lab.removeForeign(signal);
-    expect(sessions.map((session) => session.path)).toEqual(['epoch-6/job-9']);
+    const { sessions, kernelIds } = await removeForeign(lab, 7, signal);
+    expect(sessions.map((session) => session.path)).toEqual(['noteburst/6/job-9']);
     expect(kernelIds).toEqual([orphan.id]);
     expect([...server.kernels.keys()]).toEqual([ours.kernelId]);
   });
 
   test('spares what we are starting at this moment', async () => {
     server.startDelayMs = 200;
-    const starting = lab.startSession('lsst', 'epoch-7/job-1', signal);
+    const starting = lab.startSession('lsst', 'noteburst/7/job-1', signal);
     await expect.poll(() => server.kernels.size).toBe(1);
-    await expect(lab.removeForeign(signal)).resolves.toEqual({ sessions: [], kernelIds: [] });
+    await expect(removeForeign(lab, 7, signal)).resolves.toEqual({ sessions: [], kernelIds: [] });
     expect(server.kernels.has((await starting).kernelId)).toBe(true);
+  });
+});
+
+describe('reconciling', () => {
+  test('costs one call while all kernels are ours, also those that have been renamed', async () => {
+    const { sessionId } = await lab.startSession('lsst', 'noteburst/7/warm', signal);
+    await lab.renameSession(sessionId, 'noteburst/7/job-1/attempt-1', signal);
+    expect(server.sessions.get(sessionId)?.path).toBe('noteburst/7/job-1/attempt-1');
+    const before = fake.count('lab-api');
+    await reconcile(lab, 7, signal);
+    expect(fake.count('lab-api') - before).toBe(1);
+    expect(server.sessions.size).toBe(1);
+  });
+
+  test('deletes what is not ours', async () => {
+    await lab.startSession('lsst', 'noteburst/7/warm', signal);
+    server.addSession('noteburst/6/job-9');
+    server.addKernel();
+    const { sessions, kernelIds } = await reconcile(lab, 7, signal);
+    expect([sessions.length, kernelIds.length]).toEqual([1, 1]);
+    expect([...server.sessions.values()].map(({ path }) => path)).toEqual(['noteburst/7/warm']);
+  });
+
+  test('deletes a session of ours that could not be deleted when it was to be', async () => {
+    const { sessionId } = await lab.startSession('lsst', 'noteburst/7/warm', signal);
+    fake.failOn('lab-api', { status: 500 });
+    await expect(lab.deleteSession(sessionId, signal)).rejects.toThrow('500');
+    await reconcile(lab, 7, signal);
+    expect(server.kernels.size).toBe(0);
+  });
+
+  test('leaves everything to a newer epoch, and says so', async () => {
+    server.addSession('noteburst/6/older');
+    server.addSession('noteburst/8/newer');
+    await expect(reconcile(lab, 7, signal)).rejects.toThrow('A session with epoch 8 is in the lab');
+    expect(server.sessions.size).toBe(2);
+  });
+
+  test('finds out that the lab is another by now', async () => {
+    server.started = '2000-01-01T00:00:00Z';
+    await expect(reconcile(lab, 7, signal)).rejects.toThrow('restarted under us');
   });
 });
 
@@ -106,6 +150,14 @@ describe('a login that ran out', () => {
     await Promise.all(Array.from({ length: 10 }, () => lab.listKernels(signal)));
     // Through the hub's login, so the authorize page is asked for twice.
     expect(fake.count('authorize') - pagesBefore).toBe(2);
+  });
+
+  test('and whose renewal hangs holds nobody up who has given up', async () => {
+    fake.expireCookies();
+    fake.failOn('lab', 'hang', 2);
+    const begun = performance.now();
+    await expect(lab.listKernels(AbortSignal.timeout(100))).rejects.toThrow('timeout');
+    expect(performance.now() - begun).toBeLessThan(2_000);
   });
 
   test('that cannot be renewed makes the lab unusable', async () => {

@@ -1,6 +1,7 @@
 import { expect, test, vi } from 'vitest';
 import { retryAfterMs } from '../../../workers/executor/lab/http-message.ts';
 import { keepAlive } from '../../../workers/executor/lab/keepalive.ts';
+import { repeat } from '../../../workers/executor/lab/repeat.ts';
 
 test.each([
   ['3', 3000],
@@ -13,20 +14,20 @@ test.each([
   expect(retryAfterMs(value, 1000)).toBe(expected);
 });
 
-test('the keepalive goes on after failures, never overlaps, and ends by the signal', async () => {
+test('what is repeated goes on after failures, never overlaps, and ends by the signal', async () => {
   const stop = new AbortController();
   const failures: string[] = [];
   let running = 0;
   let touches = 0;
-  const touch = vi.fn(async () => {
+  const call = async () => {
     expect(++running).toBe(1);
     await new Promise((resolve) => setTimeout(resolve, 15));
     running -= 1;
     if (++touches === 2) throw new Error('lab is away');
     if (touches === 4) stop.abort();
-  });
+  };
   const onFailure = (error: unknown) => failures.push(String(error));
-  await keepAlive({ setting: 'fast', intervalMs: 5, touch, onFailure, signal: stop.signal });
+  await repeat({ everyMs: 5, call, onFailure, signal: stop.signal });
   expect(touches).toBe(4);
   expect(failures).toEqual(['Error: lab is away']);
 });

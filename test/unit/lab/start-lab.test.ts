@@ -1,7 +1,8 @@
 import { pino } from 'pino';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { SpawnFailedError } from '../../../workers/executor/lab/errors.ts';
-import { startLab, stopLeftoverLab, type StartLabOptions } from '../../../workers/executor/lab/start-lab.ts';
+import { leftoverEpoch, stopLeftoverLab } from '../../../workers/executor/lab/leftover-lab.ts';
+import { startLab, type StartLabOptions } from '../../../workers/executor/lab/start-lab.ts';
 import { FakeHub } from '../../support/fake-hub.ts';
 import { FakeLab } from '../../support/fake-lab.ts';
 
@@ -18,6 +19,7 @@ beforeEach(async () => {
     token: fake.token,
     image: { selector: 'recommended' },
     size: 'Large',
+    epoch: 5,
     signal: AbortSignal.timeout(60_000),
     logger: pino({ base: null }, { write: (line: string) => void lines.push(line) }),
   };
@@ -82,12 +84,48 @@ test('a spawn broken off by us is stopped, though it is only on its way', async 
   expect(fake.pending).toBeNull();
 });
 
-test('a newer token is taken without another login', async () => {
+describe('the epoch of a leftover lab', () => {
+  test('is the highest that its sessions carry, those of jobs and of nobody included', async () => {
+    fake.lab = new FakeLab(fake.username);
+    for (const path of ['noteburst/7/warm', 'noteburst/41/job/attempt', 'noteburst/9x/a', 'Untitled.ipynb']) {
+      fake.lab.addSession(path);
+    }
+    await expect(leftoverEpoch(options, options.signal)).resolves.toBe(41);
+    expect(fake.count('stop')).toBe(0);
+  });
+
+  test('is 0 when there is no lab, or it does not answer', async () => {
+    await expect(leftoverEpoch(options, options.signal)).resolves.toBe(0);
+    fake.lab = new FakeLab(fake.username);
+    fake.lab.addSession('noteburst/7/warm');
+    fake.failOn('lab-api', { status: 500 }, 2);
+    await expect(leftoverEpoch(options, options.signal)).resolves.toBe(0);
+  });
+});
+
+test('somebody with a higher epoch in the new lab ends it, and loses nothing', async () => {
+  fake.onSpawned = (lab) => lab.addSession('noteburst/6/theirs');
+  await expect(startLab(options)).rejects.toThrow('A session with epoch 6 is in the lab, and ours is 5');
+  expect(fake.lab?.sessions.size).toBe(1);
+});
+
+test('somebody with a lower epoch in the new lab is thrown out', async () => {
+  fake.onSpawned = (lab) => lab.addSession('noteburst/4/theirs');
   const started = await startLab(options);
-  fake.token = 'gt-newer.secret';
-  started.useToken(fake.token);
-  const calls = fake.calls.length;
-  await started.lab.listKernels(options.signal);
-  expect(fake.calls.length - calls).toBe(1);
+  expect(fake.lab?.sessions.size).toBe(0);
   await started.close();
 });
+
+test('a hub that is restarting or throttles is waited for, at each step of stopping and spawning', async () => {
+  for (const action of ['home', 'user', 'spawn-form', 'progress'] as const) {
+    fake.failOn(action, { status: 503 });
+  }
+  for (const action of ['spawn', 'stop'] as const) fake.failOn(action, { status: 429, retryAfter: '1' });
+  fake.lab = new FakeLab(fake.username);
+  const begun = performance.now();
+  const started = await startLab(options);
+  expect(performance.now() - begun).toBeGreaterThanOrEqual(2_000);
+  expect(fake.forms).toHaveLength(1);
+  expect(fake.count('stop')).toBe(2);
+  await started.close();
+}, 20_000);

@@ -32,7 +32,7 @@ export interface SendOptions extends Payload {
   readonly idempotent?: boolean;
 }
 
-export type Method = 'GET' | 'POST' | 'DELETE';
+export type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 export type Answer = Dispatcher.ResponseData;
 
 /**
@@ -49,7 +49,7 @@ export class Browser {
   });
   readonly #timeoutMs: number;
   readonly #guard: () => void;
-  #token: string;
+  readonly #token: string;
   #jar = newJar();
 
   constructor(options: BrowserOptions) {
@@ -114,10 +114,6 @@ export class Browser {
 
   forgetCookies(): void {
     this.#jar = newJar();
-  }
-
-  useToken(token: string): void {
-    this.#token = token;
   }
 
   async close(): Promise<void> {

@@ -82,3 +82,16 @@ export class LabNotStoppedError extends JupyterError {
 export class NoSuchKernelError extends JupyterError {
   override readonly name = 'NoSuchKernelError';
 }
+
+/** Somebody with a higher epoch uses the lab: it is not ours any more, whatever we still believe. */
+export class NewerEpochError extends JupyterError {
+  override readonly name = 'NewerEpochError';
+
+  constructor(seen: number, ours: number) {
+    super(`A session with epoch ${seen} is in the lab, and ours is ${ours}`);
+  }
+}
+
+/** Whether hub or lab do not take the bot's token (any more), a new login having been tried. */
+export const isTokenRefusal = (error: unknown): error is LabUnusableError =>
+  error instanceof LabUnusableError && error.trouble === 'unauthorized';

@@ -68,11 +68,6 @@ export class JupyterHttp {
     this.#browser.forgetCookies();
   }
 
-  /** Goes on with a newer token of the same user. */
-  useToken(token: string): void {
-    this.#browser.useToken(token);
-  }
-
   /** Closes all connections; calls in flight fail. */
   async close(): Promise<void> {
     await this.#browser.close();

@@ -1,4 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { repeat } from './repeat.ts';
 
 /** How often an idle lab is touched, so that neither the hub nor the lab takes it for abandoned. */
 export type KeepaliveSetting = 'fast' | 'normal' | 'hourly' | 'daily' | 'disabled';
@@ -14,40 +14,12 @@ export interface KeepaliveOptions {
   readonly setting: KeepaliveSetting;
   /** something that the lab counts as activity; its own status page is not */
   readonly touch: (signal: AbortSignal) => Promise<unknown>;
-  /** called for each touch that failed; the next one is tried all the same */
   readonly onFailure: (error: unknown) => void;
-  /** ends the keepalive */
   readonly signal: AbortSignal;
-  /** instead of the one of the period, for tests */
-  readonly intervalMs?: number;
-  /** for each touch */
-  readonly timeoutMs?: number;
 }
 
-/**
- * Touches the lab again and again until the signal comes. Touches never overlap.
- *
- * @returns a promise that settles (never rejects) when it has ended
- */
-export async function keepAlive(options: KeepaliveOptions): Promise<void> {
-  const { setting, touch, onFailure, signal, timeoutMs = 30_000 } = options;
+/** Touches the lab again and again until the signal comes. @returns a promise that settles when it has ended */
+export async function keepAlive({ setting, touch: call, ...rest }: KeepaliveOptions): Promise<void> {
   if (setting === 'disabled') return;
-  const intervalMs = options.intervalMs ?? KEEPALIVE_INTERVAL_MS[setting];
-  while (await slept(intervalMs, signal)) {
-    try {
-      await touch(AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
-    } catch (error) {
-      if (!signal.aborted) onFailure(error);
-    }
-  }
-}
-
-/** @returns false if the signal came first */
-async function slept(ms: number, signal: AbortSignal): Promise<boolean> {
-  try {
-    await sleep(ms, undefined, { signal, ref: false });
-    return true;
-  } catch {
-    return false;
-  }
+  await repeat({ everyMs: KEEPALIVE_INTERVAL_MS[setting], call, ...rest });
 }

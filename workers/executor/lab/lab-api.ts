@@ -11,7 +11,7 @@ import type { JupyterHttp, SendOptions } from './jupyter-http.ts';
 
 const statusSchema = z.object({ started: z.string(), kernels: z.number() });
 
-type Method = 'GET' | 'POST' | 'DELETE';
+type Method = 'GET' | 'POST' | 'PATCH' | 'DELETE';
 
 /** A new login through lab and hub is shared by all who wait for it, so it has a limit of its own. */
 const LOGIN_MS = 60_000;
@@ -106,8 +106,7 @@ export class LabApi {
       if (!isUnauthorized(error)) throw this.#asTrouble(error);
     }
     try {
-      if (this.#logins === known) await (this.#login ??= this.#loginAnew());
-      signal.throwIfAborted();
+      if (this.#logins === known) await unlessAborted((this.#login ??= this.#loginAnew()), signal);
       return await call();
     } catch (error) {
       throw this.#asTrouble(error);
@@ -141,6 +140,15 @@ export class LabApi {
     }
     return error;
   }
+}
+
+/** Waits for what goes on for others, for as long as we are interested ourselves. */
+async function unlessAborted(work: Promise<void>, signal: AbortSignal): Promise<void> {
+  signal.throwIfAborted();
+  const { promise, reject } = Promise.withResolvers<never>();
+  const abort = () => reject(signal.reason);
+  signal.addEventListener('abort', abort, { once: true });
+  await Promise.race([work, promise]).finally(() => signal.removeEventListener('abort', abort));
 }
 
 function isUnauthorized(error: unknown): error is JupyterResponseError {

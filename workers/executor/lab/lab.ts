@@ -12,6 +12,12 @@ const sessionSchema = z
 /** A session as the lab lists it. Its path was chosen by whoever started it, and tells whose it is. */
 export type LabSession = z.infer<typeof sessionSchema>;
 
+/** What runs in a lab although we did not start it; the ids are of kernels that have no session. */
+export interface Foreign {
+  sessions: LabSession[];
+  kernelIds: string[];
+}
+
 /** Starting a kernel waits for its process; a loaded machine takes long. */
 const START_KERNEL_MS = 60_000;
 
@@ -68,9 +74,18 @@ export class Lab implements KernelHost {
     }
   }
 
+  async renameSession(sessionId: string, path: string, signal: AbortSignal): Promise<void> {
+    const url = `api/sessions/${encodeURIComponent(sessionId)}`;
+    await this.#api.send('PATCH', url, { signal, json: { path, name: path } });
+  }
+
   async deleteSession(sessionId: string, signal: AbortSignal): Promise<void> {
-    await this.#api.send('DELETE', `api/sessions/${encodeURIComponent(sessionId)}`, { signal });
-    this.#ours.delete(sessionId);
+    try {
+      await this.#api.send('DELETE', `api/sessions/${encodeURIComponent(sessionId)}`, { signal });
+    } finally {
+      // Foreign, should it still be there: then it is deleted as such.
+      this.#ours.delete(sessionId);
+    }
   }
 
   async interruptKernel(kernelId: string, signal: AbortSignal): Promise<void> {
@@ -104,26 +119,28 @@ export class Lab implements KernelHost {
     await this.#api.send('DELETE', `api/kernels/${encodeURIComponent(kernelId)}`, { signal });
   }
 
+  /** How many kernels are in the lab, as far as we know. */
+  get kernelCount(): number {
+    return this.#ours.size;
+  }
+
   /**
-   * Is this the lab we know? Its server may have been replaced under the same URL.
+   * Is this the lab we know? Its server may have been replaced under the same URL. This does not count as activity.
    *
+   * @returns how many kernels are in it
    * @throws LabUnusableError if it is gone, or another
    */
-  async verify(signal: AbortSignal): Promise<void> {
-    const { started } = await this.#api.status(signal);
-    if (started === this.started) return;
+  async verify(signal: AbortSignal): Promise<{ kernels: number }> {
+    const { started, kernels } = await this.#api.status(signal);
+    if (started === this.started) return { kernels };
     throw new LabUnusableError(
       'gone',
       `The lab was restarted under us: it is up since ${started}, ours ${this.started}`,
     );
   }
 
-  /**
-   * Deletes every session and kernel that was not started through this object.
-   *
-   * @returns what was deleted: sessions (their paths tell whose they were), and ids of kernels that had no session
-   */
-  async removeForeign(signal: AbortSignal): Promise<{ sessions: LabSession[]; kernelIds: string[] }> {
+  /** Every session and kernel that was not started through this object, or was to be deleted and is still there. */
+  async listForeign(signal: AbortSignal): Promise<Foreign> {
     // Kernels first: one that comes into being between the two calls is then not in its list, but its session may be.
     const kernels = await this.listKernels(signal);
     // A kernel is there a moment before its session; while we start one ourselves, leave those to the next round.
@@ -133,9 +150,6 @@ export class Lab implements KernelHost {
       ({ sessionId, path }) => !this.#ours.has(sessionId) && !this.#starting.has(path),
     );
     const owned = new Set(all.map((session) => session.kernelId));
-    const kernelIds = quiet ? kernels.filter((id) => !owned.has(id)) : [];
-    for (const { sessionId } of sessions) await this.deleteSession(sessionId, signal);
-    for (const kernelId of kernelIds) await this.deleteKernel(kernelId, signal);
-    return { sessions, kernelIds };
+    return { sessions, kernelIds: quiet ? kernels.filter((id) => !owned.has(id)) : [] };
   }
 }

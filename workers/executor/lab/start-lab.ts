@@ -1,35 +1,18 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Logger } from '../../../lib/logger.ts';
+import { crashpoint } from '../../../lib/crashpoint.ts';
 import { SpawnFailedError } from './errors.ts';
-import { HubClient } from './hub-client.ts';
-import { JupyterHttp } from './jupyter-http.ts';
+import type { HubClient } from './hub-client.ts';
+import { openHub, type LabAccess } from './lab-access.ts';
 import { LabApi } from './lab-api.ts';
 import { describeImage, type LabImage, type LabSize } from './lab-image.ts';
-import { Lab, type LabSession } from './lab.ts';
+import { Lab } from './lab.ts';
+import { removeForeign } from './reconcile.ts';
 import { RubinExecution } from './rubin-execution.ts';
-
-/** Until a spawn that was asked for is seen in the user model. */
-const SPAWN_SHOWS_MS = 500;
-
-/** How a bot reaches its hub and lab. */
-export interface LabAccess {
-  /** Nublado's base, for example https://data.example.org/nb */
-  readonly hubUrl: string;
-  readonly username: string;
-  /** the bot's own Gafaelfawr token */
-  readonly token: string;
-  readonly logger: Logger;
-  /** called before each request to hub and lab; throws when the lease is over */
-  readonly guard?: () => void;
-  /** for each request; default 30 s */
-  readonly requestTimeoutMs?: number;
-  /** stopping a lab; default 2 minutes */
-  readonly stopTimeoutMs?: number;
-}
 
 export interface StartLabOptions extends LabAccess {
   readonly image: LabImage;
   readonly size: LabSize;
+  /** ours: whoever has a higher one in the new lab has taken it from us */
+  readonly epoch: number;
   readonly signal: AbortSignal;
   /** the spawn itself, image pulls included; default 10 minutes */
   readonly spawnTimeoutMs?: number;
@@ -40,11 +23,6 @@ export interface StartedLab {
   readonly lab: Lab;
   /** The other way to run notebooks in it: the one or the other, never both. */
   readonly rubinExecution: RubinExecution;
-  readonly hub: HubClient;
-  /** what was found in the new lab although nobody may use it; their paths name an epoch that is still active */
-  readonly foreignSessions: readonly LabSession[];
-  /** Goes on with a newer token of the same bot; running kernels notice nothing. */
-  useToken(token: string): void;
   /** Stops the lab, sees it gone, closes all connections. @throws LabNotStoppedError */
   stop(signal: AbortSignal): Promise<void>;
   /** Only closes the connections: after an eviction the lab is another executor's to stop. */
@@ -55,19 +33,19 @@ export interface StartedLab {
  * Makes the bot's lab: log in, stop whatever lab a predecessor left and see it gone, spawn, log in to the new lab, and
  * delete all that runs in it although we did not start it. The lease must be held from before to after.
  *
- * @throws SpawnFailedError, LabNotStoppedError, LabUnusableError or another JupyterError; nothing is left open then,
+ * @throws SpawnFailedError, LabNotStoppedError, LabUnusableError, NewerEpochError or another JupyterError; nothing is left open then,
  * but a spawn already begun may go on: `stopLeftoverLab`
  */
 export async function startLab(options: StartLabOptions): Promise<StartedLab> {
   const { signal, logger } = options;
-  const { http, hub } = open(options);
+  const { http, hub } = openHub(options);
   try {
     await hub.login(signal);
     if (await hub.stopLab(signal, options.stopTimeoutMs)) logger.warn('stopped a leftover lab');
     await spawn(hub, options);
     const api = new LabApi(http);
     const lab = await Lab.connect(api, signal);
-    const { sessions, kernelIds } = await lab.removeForeign(signal);
+    const { sessions, kernelIds } = await removeForeign(lab, options.epoch, signal);
     if (sessions.length + kernelIds.length > 0) {
       const paths = sessions.map((session) => session.path);
       logger.warn({ paths, kernels: kernelIds.length }, 'deleted kernels that are not ours');
@@ -76,11 +54,9 @@ export async function startLab(options: StartLabOptions): Promise<StartedLab> {
     return {
       lab,
       rubinExecution: new RubinExecution(api),
-      hub,
-      foreignSessions: sessions,
-      useToken: (newToken) => http.useToken(newToken),
       close: () => http.close(),
       async stop(stopSignal) {
+        await crashpoint('s9');
         await hub.stopLab(stopSignal, options.stopTimeoutMs);
         await http.close();
         logger.info('lab is stopped');
@@ -92,34 +68,12 @@ export async function startLab(options: StartLabOptions): Promise<StartedLab> {
   }
 }
 
-/** Stops the bot's lab if there is one, or one is on its way, and sees it gone. @throws LabNotStoppedError */
-export async function stopLeftoverLab(access: LabAccess, signal: AbortSignal): Promise<void> {
-  const { http, hub } = open(access);
-  try {
-    await hub.login(signal);
-    if (await hub.stopLab(signal, access.stopTimeoutMs)) return;
-    // The hub may still be working on a spawn whose answer we did not wait for.
-    await sleep(SPAWN_SHOWS_MS, undefined, { signal });
-    await hub.stopLab(signal, access.stopTimeoutMs);
-  } finally {
-    await http.close();
-  }
-}
-
-function open(access: LabAccess): { http: JupyterHttp; hub: HubClient } {
-  const { hubUrl, username, token, guard, logger, requestTimeoutMs: timeoutMs } = access;
-  const http = new JupyterHttp({ hubUrl, username, token, guard, timeoutMs });
-  const hub = new HubClient(http, (error, pauseMs) =>
-    logger.warn({ reason: error.message, pauseMs: Math.round(pauseMs) }, 'hub is busy, trying again'),
-  );
-  return { http, hub };
-}
-
 async function spawn(hub: HubClient, options: StartLabOptions): Promise<void> {
   const { image, size, signal, logger, username, spawnTimeoutMs = 10 * 60_000 } = options;
   const begun = performance.now();
   logger.info({ image: describeImage(image), size }, 'spawning a lab');
   await hub.spawn(image, size, signal);
+  await crashpoint('s3');
   const deadline = AbortSignal.timeout(spawnTimeoutMs);
   let last: string | undefined;
   try {

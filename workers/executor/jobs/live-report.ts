@@ -1,5 +1,5 @@
-import type { LiveEvent } from '../../lib/contract/live-event.ts';
-import { MAX_EVENTS } from '../../lib/queue/live-events.ts';
+import type { LiveEvent } from '../../../lib/contract/live-event.ts';
+import { MAX_EVENTS } from '../../../lib/queue/live-events.ts';
 
 // A notebook that has ended by then is told of in one go.
 const FIRST_WRITE_MS = 50;

@@ -1,5 +1,7 @@
-import type { JobProgress } from '../../lib/contract/nbexec-job.ts';
-import type { Progress } from './notebook/run-notebook.ts';
+import type { LiveEvent } from '../../../lib/contract/live-event.ts';
+import type { JobProgress } from '../../../lib/contract/nbexec-job.ts';
+
+type CellEvent = Extract<LiveEvent, { type: 'cell_started' | 'cell_finished' }>;
 
 // Quick notebooks end before anybody could look; the outcome has their progress.
 const FIRST_REPORT_MS = 50;
@@ -22,7 +24,7 @@ export class ProgressReport {
     return this.#latest;
   }
 
-  take(event: Progress): void {
+  take(event: CellEvent): void {
     const first = this.#latest === undefined;
     this.#latest = {
       cells_done: event.cells_done,

@@ -1,12 +1,8 @@
 import type { Redis } from 'ioredis';
-import { CANCEL_CHANNEL } from '../../lib/contract/job-keys.ts';
-import type { Logger } from '../../lib/logger.ts';
-import { cancelledAmong } from '../../lib/queue/verdict.ts';
-
-/** Ends the run of a job that its owner has cancelled. */
-export class JobCancelledError extends Error {
-  override readonly name = 'JobCancelledError';
-}
+import { CANCEL_CHANNEL } from '../../../lib/contract/job-keys.ts';
+import type { Logger } from '../../../lib/logger.ts';
+import { cancelledAmong } from '../../../lib/queue/verdict.ts';
+import { JobCancelledError } from './errors.ts';
 
 /**
  * Hears which of the running jobs are cancelled, over one connection for all of them. What is said while that is away
