@@ -7,7 +7,7 @@ export interface Case {
 
 export const FIVE: Case = {
   name: 'five',
-  title: 'five trivial cells',
+  title: 'Five trivial cells',
   cells: Array.from({ length: 5 }, (_, n) => `print(${n})`),
 };
 export const HUNDRED: Case = {
@@ -17,7 +17,7 @@ export const HUNDRED: Case = {
 };
 export const PLOT: Case = {
   name: 'plot',
-  title: 'a matplotlib plot',
+  title: 'A matplotlib plot',
   cells: [
     'import numpy as np\nimport matplotlib.pyplot as plt',
     'x = np.linspace(0, 6, 500)\nfig, ax = plt.subplots()\nax.plot(x, np.sin(x))\nplt.show()',
@@ -29,7 +29,7 @@ export const TEN_MB: Case = {
   title: '10 MB of output',
   cells: ['from IPython.display import display, HTML\ndisplay(HTML("x" * 10_000_000))'],
 };
-export const SLEEPER: Case = { name: 'sleeper', title: 'sleeps 2 s', cells: ['import time; time.sleep(2)'] };
+export const SLEEPER: Case = { name: 'sleeper', title: 'Sleeps 2 s', cells: ['import time; time.sleep(2)'] };
 
 export const SLEEPERS = 8;
 export const BURST = 200;

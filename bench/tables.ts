@@ -1,0 +1,130 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { BURST, FIVE, HUNDRED, PLOT, SLEEPER, SLEEPERS, TEN_MB, type Case } from './cases.ts';
+import type { Engine } from './engine.ts';
+import type { Measured } from './goals.ts';
+import type { Handler } from './handler.ts';
+import type { Peers } from './peers.ts';
+import type { Report, Row } from './report.ts';
+import type { Service } from './service.ts';
+import { sample, timed, type Sample } from './statistics.ts';
+
+const RUNS = 9;
+const CLI_RUNS = 7;
+// Between runs, so that each finds the kernels warm that the last one used up.
+const PAUSE_MS = 1_500;
+const POLL_MS = 5;
+
+export interface Bench {
+  service: Service;
+  peers: Peers;
+  report: Report;
+  signal: AbortSignal;
+}
+
+/** The service and all its peers, on notebooks of a few cells. */
+export async function smallNotebooks(bench: Bench, engine: Engine, handler: Handler) {
+  const { service, peers, report } = bench;
+  const tables = new Map<Case, Row[]>();
+  for (const item of [FIVE, HUNDRED, PLOT]) {
+    const rows = [
+      {
+        who: 'this service, POST to result, client waits',
+        times: await repeated(bench, () => service.waited(item)),
+      },
+      {
+        who: `this service, client polls every ${POLL_MS} ms`,
+        times: await repeated(bench, () => service.polled(item, POLL_MS)),
+      },
+      { who: 'its engine alone, warm kernel', times: sample(await engine.runs(item, RUNS)) },
+      {
+        who: 'the floor: a warm kernel alone, over its own ZeroMQ sockets',
+        times: sample(await peers.kernelAlone(item, RUNS)),
+      },
+      { who: 'nbclient, in process', times: sample(await peers.nbclient(item, RUNS)) },
+      {
+        who: "the lab's own handler alone, `POST rubin/execution`",
+        times: sample(await handler.runs(item, CLI_RUNS)),
+      },
+      { who: 'papermill, command', times: sample(await peers.papermill(item, CLI_RUNS)) },
+      { who: 'nbconvert --execute, command', times: sample(await peers.nbconvert(item, CLI_RUNS)) },
+    ];
+    report.table(item.title, rows);
+    tables.set(item, rows);
+  }
+  const median = (item: Case, row: number) => tables.get(item)?.[row]?.times.median ?? Number.NaN;
+  const more = HUNDRED.cells.length - FIVE.cells.length;
+  report.text('What one more trivial cell costs', [
+    ...(tables.get(FIVE) ?? []).map(
+      ({ who }, row) => `- ${who}: ${((median(HUNDRED, row) - median(FIVE, row)) / more).toFixed(1)} ms`,
+    ),
+    '',
+    "The difference of the two medians, by cell. The floor's is the kernel's own time, which no client can save.",
+  ]);
+  const medians = (item: Case) => ({
+    ours: median(item, 0),
+    engine: median(item, 2),
+    floor: median(item, 3),
+    nbclient: median(item, 4),
+  });
+  return {
+    five: medians(FIVE),
+    hundred: { ...medians(HUNDRED), cells: HUNDRED.cells.length },
+  } satisfies Partial<Measured>;
+}
+
+/** One message of 10 MB. */
+export async function largeOutput(bench: Bench, engine: Engine): Promise<Measured['tenMb']> {
+  const { service, peers, report } = bench;
+  const ours = await repeated(bench, () => service.waited(TEN_MB));
+  const nbclient = sample(await peers.nbclient(TEN_MB, RUNS));
+  report.table(TEN_MB.title, [
+    { who: 'this service, POST to result, client waits', times: ours },
+    { who: 'its engine alone, warm kernel', times: sample(await engine.runs(TEN_MB, RUNS)) },
+    { who: 'nbclient, in process', times: nbclient },
+  ]);
+  return { ours: ours.median, nbclient: nbclient.median };
+}
+
+/** Notebooks that wait, side by side in one lab. */
+export async function sleepers(bench: Bench): Promise<Measured['sleepers']> {
+  const { service, peers, report } = bench;
+  const all = () => Promise.all(Array.from({ length: SLEEPERS }, () => service.waited(SLEEPER)));
+  const ours = await repeated(bench, all, CLI_RUNS);
+  const nbclient = sample([await nbclientTotal(peers, SLEEPER, SLEEPERS)]);
+  report.table(`${SLEEPERS} notebooks that sleep 2 s, submitted at once, ${SLEEPERS} kernels allowed`, [
+    { who: 'this service', times: ours },
+    { who: 'nbclient, one after the other', times: nbclient },
+  ]);
+  return { ours: ours.median };
+}
+
+/** Far more notebooks than kernels: what starting kernels costs decides. */
+export async function burst(
+  { service, peers, report }: Bench,
+  startEngine: () => Promise<Engine>,
+): Promise<Measured['burst']> {
+  await sleep(2 * PAUSE_MS);
+  const ours = await timed(() => Promise.all(Array.from({ length: BURST }, () => service.waited(FIVE))));
+  await using engine = await startEngine();
+  const floor = await engine.kernelStarts(BURST, SLEEPERS);
+  const nbclient = await nbclientTotal(peers, FIVE, BURST);
+  report.table(`A burst of ${BURST} five-cell notebooks on one executor, once`, [
+    { who: 'this service, first POST to last result', times: sample([ours]) },
+    { who: `the floor: starting ${BURST} kernels, ${SLEEPERS} at once`, times: sample([floor]) },
+    { who: 'nbclient, one after the other', times: sample([nbclient]) },
+  ]);
+  return { ours, floor, nbclient };
+}
+
+async function repeated({ signal }: Bench, work: () => Promise<unknown>, runs = RUNS): Promise<Sample> {
+  const times: number[] = [];
+  for (let n = 0; n <= runs; n++) {
+    await sleep(PAUSE_MS, undefined, { signal });
+    times.push(await timed(work));
+  }
+  return sample(times.slice(1));
+}
+
+async function nbclientTotal(peers: Peers, item: Case, count: number): Promise<number> {
+  return (await peers.nbclient(item, count)).reduce((sum, time) => sum + time, 0);
+}
