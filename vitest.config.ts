@@ -17,9 +17,22 @@ const onPlatform = {
   hookTimeout: 90_000,
 };
 
-/** The tests of kernels are the same for each kind of lab. Slow, and with bounds in seconds: `npm run test:kinds`. */
-const onKind = (labKind: string, include = 'test/kinds/*.test.ts') =>
-  project(`kinds-${labKind}`, { ...onPlatform, include: [include], provide: { labKind } });
+/** Tests that are the same for each kind of lab. Slow: `npm run test:kinds`, with bounds in seconds, and `test:fidelity`. */
+const onKind = (tier: string, labKind: string, ...include: string[]) =>
+  project(`${tier}-${labKind}`, { ...onPlatform, include, provide: { labKind } });
+/** On fake platforms, most of the time waiting: a few files at a time. The small matrix is a quick tier. */
+const withFaults = (name: string, faultScope: 'small' | 'whole', extra: object) =>
+  project(name, {
+    globalSetup: FAULTS_AND_REDIS,
+    provide: { faultScope, labKind: 'std6' },
+    maxWorkers: 3,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    ...extra,
+  });
+const FAULTS_AND_REDIS = ['test/faults/global.ts', onRedis.globalSetup];
+const OF_KERNELS = ['test/kinds/*.test.ts', 'test/e2e/kernel-death.test.ts'];
+const DIFFERENTIAL = 'test/fidelity/differential.test.ts';
 
 export default defineConfig({
   test: {
@@ -30,11 +43,20 @@ export default defineConfig({
       project('redis', onRedis),
       project('lab', onPlatform),
       project('e2e', onPlatform),
-      onKind('std6'),
-      onKind('std7'),
-      onKind('jsd'),
-      onKind('ext', 'test/kinds/ext/*.test.ts'),
-      project('fidelity', onPlatform),
+      onKind('kinds', 'std6', ...OF_KERNELS),
+      onKind('kinds', 'std7', ...OF_KERNELS),
+      onKind('kinds', 'jsd', ...OF_KERNELS),
+      onKind('kinds', 'ext', 'test/kinds/ext/*.test.ts'),
+      onKind('fidelity', 'std6', 'test/fidelity/*.test.ts'),
+      onKind('fidelity', 'std7', DIFFERENTIAL),
+      // Its labs have no limit of rates in front of what the executor takes.
+      onKind('fidelity', 'jsd', DIFFERENTIAL, 'test/fidelity/prints.test.ts'),
+      withFaults('faults', 'small', { include: ['test/faults/{,control/}*.test.ts'] }),
+      withFaults('faults-whole', 'whole', {
+        include: ['test/faults/{,control/,whole/}*.test.ts'],
+        globalSetup: [...FAULTS_AND_REDIS, onPlatform.globalSetup],
+      }),
+      withFaults('soak', 'whole', { include: ['test/faults/soak/*.test.ts'] }),
     ],
   },
 });

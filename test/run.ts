@@ -1,11 +1,14 @@
-/** `npm test`: sets up what is missing, runs every check and every test, and ends in one line with the counts. */
+/**
+ * `npm test`: sets up what is missing, runs every check and every quick tier of tests, and ends in one line with the
+ * counts. `npm test -- fidelity-jsd kinds-std7` runs these slow tiers behind them, `npm test -- all` every one.
+ */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setUp } from '../platform/setup/set-up.ts';
 import { StepList } from '../platform/setup/steps.ts';
-import { ROOT } from '../platform/state.ts';
+import { LAB_KINDS, ROOT, type LabKind } from '../platform/state.ts';
 
 interface Result {
   title: string;
@@ -22,7 +25,17 @@ const CHECKS: [title: string, ...command: string[]][] = [
   ['dead code', 'knip'],
 ];
 // In this order: what is quick to run and to understand fails first.
-const TIERS = ['unit', 'redis', 'lab', 'e2e'];
+const TIERS = ['unit', 'redis', 'lab', 'faults', 'e2e'];
+const SLOW_TIERS = [
+  'faults-whole',
+  'fidelity-std6',
+  'fidelity-std7',
+  'fidelity-jsd',
+  'kinds-std6',
+  'kinds-std7',
+  'kinds-jsd',
+  'kinds-ext',
+];
 
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
@@ -94,15 +107,28 @@ function readCounts(report: string) {
   }
 }
 
+/** What the command line asks for beyond the quick tiers. */
+function slowTiers(): string[] {
+  const asked = process.argv.slice(2);
+  const unknown = asked.find((name) => name !== 'all' && !SLOW_TIERS.includes(name));
+  if (unknown === undefined)
+    return SLOW_TIERS.filter((name) => asked.includes(name) || asked.includes('all'));
+  console.error(`No slow tier is named "${unknown}": there are ${SLOW_TIERS.join(', ')}, and all`);
+  process.exit(2);
+}
+
 async function main(): Promise<number> {
-  await setUp({ kinds: ['std6'], steps: new StepList(), signal: stop.signal });
+  const slow = slowTiers();
+  const kinds = new Set<LabKind>(['std6']);
+  for (const kind of LAB_KINDS) if (slow.some((tier) => tier.endsWith(`-${kind}`))) kinds.add(kind);
+  await setUp({ kinds: [...kinds], steps: new StepList(), signal: stop.signal });
   const reports = mkdtempSync(join(tmpdir(), 'noteburst-test-'));
   const results: Result[] = [];
   try {
     for (const [title, ...command] of CHECKS) {
       if (!stop.signal.aborted) results.push(await check(title, command));
     }
-    for (const name of TIERS) {
+    for (const name of [...TIERS, ...slow]) {
       if (!stop.signal.aborted) results.push(await tier(name, reports));
     }
   } finally {
@@ -112,7 +138,7 @@ async function main(): Promise<number> {
   for (const { title, passed, failed, skipped, seconds } of results) {
     const counts = `${passed} passed${failed ? `, ${failed} FAILED` : ''}${skipped ? `, ${skipped} skipped` : ''}`;
     console.log(
-      `${failed ? '✗' : '✓'} ${title.padEnd(14)} ${counts.padEnd(28)} ${seconds.toFixed(1).padStart(7)} s`,
+      `${failed ? '✗' : '✓'} ${title.padEnd(16)} ${counts.padEnd(28)} ${seconds.toFixed(1).padStart(7)} s`,
     );
   }
   const total = (key: 'passed' | 'failed') => results.reduce((sum, result) => sum + result[key], 0);

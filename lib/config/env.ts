@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { redisEnv, redisSetup, type RedisSetup } from './redis-env.ts';
 
 /** The environment does not describe a runnable process; the message names every variable that is wrong. */
 export class ConfigError extends Error {
@@ -37,11 +38,6 @@ export const httpUrl = z
   .url({ protocol: /^https?$/, error: URL_HINT })
   .transform((url) => url.replace(/\/+$/, ''));
 
-export const redisUrl = z.url({
-  protocol: /^rediss?$/,
-  error: 'should be a URL such as redis://host:6379/0',
-});
-
 // Not int(): its complaint keeps rules over several variables from being checked too.
 export const port = z.coerce.number('should be a port number').multipleOf(1).min(0).max(65_535);
 
@@ -67,7 +63,7 @@ export const commonEnv = {
     .enum(['production', 'development'], { error: 'should be production or development' })
     .default('production')
     .describe('production logs JSON, development readable lines.'),
-  NOTEBURST_REDIS_URL: redisUrl.describe('The Redis that holds the queue and the notebooks.'),
+  ...redisEnv,
   NOTEBURST_WORKER_QUEUE_NAME: z
     .string()
     .regex(/^[a-z][a-z0-9-]*$/, 'should be lower-case letters, digits and hyphens, beginning with a letter')
@@ -91,7 +87,7 @@ export interface CommonConfig {
   port: number;
   logLevel: string;
   prettyLogs: boolean;
-  redisUrl: string;
+  redis: RedisSetup;
   queueName: string;
   gafaelfawrUrl: string | undefined;
   resultRetentionSeconds: number;
@@ -103,7 +99,7 @@ export function commonConfig(env: z.output<z.ZodObject<typeof commonEnv>>): Comm
     port: env.PORT,
     logLevel: env.SAFIR_LOG_LEVEL,
     prettyLogs: env.SAFIR_PROFILE === 'development',
-    redisUrl: env.NOTEBURST_REDIS_URL,
+    redis: redisSetup(env),
     queueName: env.NOTEBURST_WORKER_QUEUE_NAME,
     gafaelfawrUrl: env.NOTEBURST_GAFAELFAWR_URL,
     resultRetentionSeconds: env.NOTEBURST_RESULT_RETENTION_SECONDS,

@@ -31,7 +31,8 @@ export const liveEvent = z.discriminatedUnion('type', [
       .optional()
       .meta({ description: 'Replaces what was shown under the same display_id.' }),
     truncated: z.boolean().optional().meta({
-      description: 'Too large to be shown live: text lost its beginning, data its largest representations.',
+      description:
+        'Not all is shown live: text lost its beginning, data its largest representations, or further outputs are left out.',
     }),
   }),
   z.object({ type: z.literal('outputs_cleared'), cell_index: cellIndex, wait: z.boolean() }),

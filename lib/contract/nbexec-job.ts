@@ -28,6 +28,10 @@ export const nbexecJobData = z.object({
   first_cell_started: z.boolean().optional(),
   /** How often an executor gave the job back because its lab failed. */
   lost_attempts: z.number().int().optional(),
+  /** How often it did so because output was lost with the connection to a lab that lives. */
+  lost_connections: z.number().int().optional(),
+  /** How many executors had died of the job when it last lost its lab: if more have since, it lost one of them later. */
+  lab_lost_at: z.number().int().optional(),
 });
 export type NbexecJobData = z.infer<typeof nbexecJobData>;
 

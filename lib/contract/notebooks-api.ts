@@ -183,7 +183,7 @@ export const notebookResponse = z.object({
     .array(z.string())
     .optional()
     .meta({ description: 'What the reader of the result should know.' }),
-  attempts: z.number().int().optional().meta({ description: 'How many executors have had the job.' }),
+  attempts: z.number().int().optional().meta({ description: 'How often the job was begun.' }),
   environment: jobEnvironment.optional(),
 });
 export type NotebookResponse = z.infer<typeof notebookResponse>;

@@ -142,7 +142,7 @@ function snapshot(id: string, job: Job<NbexecJobData, NbexecOutcome>, bullState:
 
 /** BullMQ's own count also has what an executor that was asked to stop gave back unspent. */
 const attemptsOf = (job: Job<NbexecJobData>): number =>
-  (job.data.lost_attempts ?? 0) + job.stalledCounter + 1;
+  (job.data.lost_attempts ?? 0) + (job.data.lost_connections ?? 0) + job.stalledCounter + 1;
 
 const STATES: Partial<Record<string, JobSnapshot['state']>> = {
   waiting: 'waiting',

@@ -78,7 +78,8 @@ export async function startOrigin(store: TokenStore, upstreams: Upstreams, port 
   server.on('upgrade', (req: IncomingMessage, socket: Socket, head: Buffer) => {
     socket.on('error', () => socket.destroy());
     try {
-      proxy.ws(req, socket, head, { target: admit(req, pathOf(req)) });
+      // Not by the agent: where an upgrade is refused its connection is closed, and another request would meet it.
+      proxy.ws(req, socket, head, { target: admit(req, pathOf(req)), agent: false });
     } catch (error) {
       refuseUpgrade(socket, error);
     }

@@ -1,15 +1,23 @@
 import type { Output } from '../../lib/contract/nbformat.ts';
+import type { LabKind } from '../../platform/state.ts';
 import type { NbclientOutcome } from './nbclient.ts';
 
 export interface Difference {
   /** The heading in docs/fidelity.md that gives the reason. */
   heading: string;
+  /** The kinds of lab that show it; all of them when absent. */
+  kinds?: readonly LabKind[];
   /** Makes of what nbclient's run came to, normalised, what is expected of ours. */
   change: (theirs: NbclientOutcome) => void;
 }
 
-/** What is different in ours on purpose, by the name of the notebook that shows it. */
-export const DIFFERENCES: Record<string, Difference> = {
+/** What is different in ours on purpose on a kind of lab, by the name of the notebook that shows it. */
+export function differencesOn(kind: LabKind): Record<string, Difference> {
+  const shown = Object.entries(DIFFERENCES).filter(([, { kinds }]) => kinds?.includes(kind) ?? true);
+  return Object.fromEntries(shown);
+}
+
+const DIFFERENCES: Record<string, Difference> = {
   'execution-count-set-by-the-notebook': {
     heading: "Execution counts are the kernel's",
     change: ({ notebook }) => {
@@ -18,6 +26,8 @@ export const DIFFERENCES: Record<string, Difference> = {
   },
   'threads-that-print-after-their-cell': {
     heading: 'Late output is kept',
+    // From ipykernel 7 on it is output of the cell that runs, with nbclient too.
+    kinds: ['std6', 'jsd'],
     change: ({ notebook }) => appendTo(notebook, 0, 'late\n'),
   },
   'tasks-that-print-after-their-cell': {

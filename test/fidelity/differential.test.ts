@@ -7,11 +7,12 @@ import type { NotebookResponse } from '../../lib/contract/notebooks-api.ts';
 import { platform } from '../support/platform.ts';
 import { Stack } from '../support/stack.ts';
 import { corpus, type CorpusNotebook } from './corpus.ts';
-import { DIFFERENCES } from './differences.ts';
+import { differencesOn } from './differences.ts';
 import { installBashKernel, runWithNbclient, validate, type NbclientOutcome } from './nbclient.ts';
 import { normalise } from './normalise.ts';
 
 const NOTEBOOKS = corpus();
+const DIFFERENCES = differencesOn(platform().kind);
 const ours = new Map<string, NotebookResponse>();
 let theirs: Record<string, NbclientOutcome>;
 let complaints: Record<string, string | null>;
@@ -28,7 +29,7 @@ beforeAll(async () => {
   complaints = await validate(
     [...ours].map(([name, job]) => ({ name, path: written(dir, `${name}-executed`, executed(job)) })),
   );
-}, 240_000);
+}, 420_000);
 
 async function serve(stack: Stack, { ipynb, kernelName }: CorpusNotebook): Promise<NotebookResponse> {
   const id = await stack.submit(ipynb, { kernel_name: kernelName });

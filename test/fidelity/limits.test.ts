@@ -1,73 +1,20 @@
-import { readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { parseNotebook, type CodeCell } from '../../lib/contract/nbformat.ts';
-import type { NotebookResponse } from '../../lib/contract/notebooks-api.ts';
-import { codeCell, ipynb } from '../support/notebooks.ts';
-import { Stack } from '../support/stack.ts';
+import { CUT, MAX_GROWTH_BYTES, MeasuredExecutor, outputsOf } from './measured-executor.ts';
 
 const MIB = 2 ** 20;
 const LIMIT_BYTES = 24 * MIB;
-/** What an executor may grow by, whatever notebooks put out; 110 to 135 MiB are measured. */
-const MAX_GROWTH_BYTES = 160 * MIB;
 
-let stack: Stack;
-let pid: number;
-/** Before any of them. */
-let rssBefore: number;
+let executor: MeasuredExecutor;
 beforeAll(async () => {
-  stack = await Stack.start({ executorEnv: { NOTEBURST_WORKER_MAX_CONCURRENT_JOBS: '2' } });
-  const executor = await stack.startExecutor();
-  await executor.ready();
-  pid = executor.process.pid ?? 0;
-  await run(['1'], 10_000); // loads and compiles what every job needs
-  rssBefore = memory('VmRSS');
+  executor = await MeasuredExecutor.start();
 });
-afterAll(() => stack[Symbol.asyncDispose]());
-
-const outputsOf = ({ ipynb, partial_ipynb }: NotebookResponse) =>
-  parseNotebook(ipynb ?? partial_ipynb ?? '').cells.map((cell) => (cell as CodeCell).outputs);
-
-const CUT = /Output was cut here: a notebook may have 24 MiB in 100,000 outputs/;
-
-async function run(sources: string[], timeoutMs: number): Promise<NotebookResponse> {
-  const id = await stack.submit(ipynb({ cells: sources.map(codeCell) }), { kernel_name: 'python3' });
-  return stack.untilComplete(id, { timeoutMs, everyMs: 200 });
-}
-
-/** A line of the executor's /proc/PID/status, in bytes. */
-function memory(line: 'VmRSS' | 'VmHWM'): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  return Number(new RegExp(`^${line}:\\s+(\\d+) kB$`, 'm').exec(status)?.[1]) * 1_024;
-}
-
-const toMib = (bytes: number): number => Math.round(bytes / MIB);
-
-/** Runs a notebook and tells by how much the executor grew at most, by the system's own high-water mark. */
-async function runMeasured(sources: string[]): Promise<{ job: NotebookResponse; growth: number }> {
-  writeFileSync(`/proc/${pid}/clear_refs`, '5'); // the mark starts anew
-  const job = await run(sources, 100_000);
-  const growth = memory('VmHWM') - rssBefore;
-  console.log(`the executor had ${toMib(rssBefore)} MiB and grew by ${toMib(growth)} MiB`);
-  return { job, growth };
-}
+afterAll(() => executor[Symbol.asyncDispose]());
 
 describe('a notebook that puts out too much', () => {
-  test('as 1 GB of prints: the lab drops most of it, the job ends well and says so', async () => {
-    const { job, growth } = await runMeasured([
-      'line = "x" * 99 + "\\n"\nfor _ in range(1_000):\n    print(line * 10_000, end="")',
-      '"the end"',
-    ]);
-    const [printed, last] = outputsOf(job);
-    expect(job).toMatchObject({ success: true, warnings: [expect.stringMatching(/rate exceeded/)] });
-    expect(JSON.stringify(printed)).toMatch(/IOPub data rate exceeded/);
-    expect(last).toMatchObject([{ data: { 'text/plain': "'the end'" } }]);
-    expect(growth).toBeLessThan(MAX_GROWTH_BYTES);
-  });
-
   test.each(['x', '漢'])(
     'as 1 GB of displays of %s: it is stopped, and keeps what fits',
     async (character) => {
-      const { job, growth } = await runMeasured([
+      const { job, growth } = await executor.runMeasured([
         '"before"',
         `for _ in range(200):\n    display({"text/plain": "${character}" * (5_000_000 // ${Buffer.byteLength(character)})}, raw=True)`,
         '"never"',
@@ -91,7 +38,7 @@ describe('a notebook that puts out too much', () => {
   );
 
   test('but not far too much goes on to its end', async () => {
-    const { job, growth } = await runMeasured([
+    const { job, growth } = await executor.runMeasured([
       'for _ in range(10):\n    display({"text/plain": "x" * 5_000_000}, raw=True)',
       'print("goes on")\n1 / 0',
     ]);
@@ -109,7 +56,7 @@ describe('a notebook that puts out too much', () => {
 
   test('as images up to the limit: they are kept, all of them', async () => {
     const image = 'base64.b64encode(os.urandom(750_000)).decode()';
-    const { job, growth } = await runMeasured([
+    const { job, growth } = await executor.runMeasured([
       `import base64, os\nfor _ in range(24):\n    display({"image/png": ${image}}, raw=True)`,
     ]);
     expect(job).toMatchObject({ success: true });
@@ -119,7 +66,10 @@ describe('a notebook that puts out too much', () => {
   });
 
   test('as one message that is a little too large: it is cut, and the notebook goes on', async () => {
-    const { job, growth } = await runMeasured(['display({"text/plain": "x" * 32_000_000}, raw=True)', '2']);
+    const { job, growth } = await executor.runMeasured([
+      'display({"text/plain": "x" * 32_000_000}, raw=True)',
+      '2',
+    ]);
     expect(job).toMatchObject({ success: true, warnings: [expect.stringMatching(/output was cut/)] });
     const [shown, last] = outputsOf(job);
     expect(JSON.stringify(shown)).toMatch(CUT);
@@ -129,10 +79,10 @@ describe('a notebook that puts out too much', () => {
 
   test.each([40, 400])('as one message of %d MB: it is stopped', async (megabytes) => {
     const flood = `display({"text/plain": "x" * ${megabytes}_000_000}, raw=True)`;
-    const { job, growth } = await runMeasured([flood, '2']);
+    const { job, growth } = await executor.runMeasured([flood, '2']);
     expect(job).toMatchObject({ success: false, error: { reason: 'output_limit', cell_index: 0 } });
     expect(JSON.stringify(outputsOf(job)[0])).toMatch(CUT);
     expect(growth).toBeLessThan(MAX_GROWTH_BYTES);
-    expect(await run(['1'], 10_000)).toMatchObject({ success: true });
+    expect(await executor.run(['1'], 10_000)).toMatchObject({ success: true });
   });
 });

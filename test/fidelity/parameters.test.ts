@@ -1,8 +1,10 @@
-import { beforeAll, describe, expect, test } from 'vitest';
-import { checkNotebook, multiline, type Notebook } from '../../lib/contract/nbformat.ts';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { checkNotebook, multiline, parseNotebook, type Notebook } from '../../lib/contract/nbformat.ts';
 import { injectParameters } from '../../workers/executor/notebook/parameters.ts';
 import { codeCell, markdownCell, notebook } from '../support/notebooks.ts';
+import { Stack } from '../support/stack.ts';
 import { python } from './nbclient.ts';
+import { normalise } from './normalise.ts';
 
 type Parameters = Record<string, unknown>;
 
@@ -51,7 +53,9 @@ const NOTEBOOKS: Record<string, Parameters> = {
       tagged('x = 5', 'injected-parameters'),
       codeCell('x'),
     ],
-    metadata: { papermill: { parameters: { x: 5 }, default_parameters: {}, version: '2.0' } },
+    metadata: {
+      papermill: { parameters: { x: 5 }, default_parameters: {}, environment_variables: {}, version: '2.0' },
+    },
   },
   'with cells of each kind for parameters': {
     cells: [{ ...markdownCell('here'), metadata: { tags: ['parameters'] } }, ...withParameters],
@@ -67,12 +71,11 @@ const CASES = [
   title: `${set}, in a notebook ${name}`,
   notebook: notebook(NOTEBOOKS[name]),
   parameters: SETS[set] ?? {},
-  language: 'python',
 }));
 let theirs: Notebook[];
 
 beforeAll(async () => {
-  theirs = await python<Notebook[]>('papermill_parameters.py', [], CASES);
+  theirs = await python<Notebook[]>('papermill_notebooks.py', ['inject'], CASES);
 });
 
 /** A notebook's cells as far as parameters concern them; papermill gives every cell a list of tags. */
@@ -87,7 +90,71 @@ const shown = ({ cells, metadata }: Notebook) => ({
 
 describe('parameters are injected as papermill injects them', () => {
   test.each(CASES.map((testCase, index) => ({ ...testCase, index })))('$title', ({ index, ...given }) => {
-    const ours = injectParameters(checkNotebook(given.notebook), given.parameters, given.language);
+    const ours = injectParameters(checkNotebook(given.notebook), given.parameters, 'python');
     expect(shown(ours)).toEqual(shown(theirs[index] as Notebook));
   });
+});
+
+const EXECUTED = [
+  {
+    title: 'that shows what it was given',
+    notebook: notebook({
+      cells: [
+        { ...tagged('x = 1\ny = "default"', 'parameters'), id: 'defaults' },
+        { ...markdownCell('# What it was given'), id: 'title' },
+        { ...codeCell('import sys\nprint(x, y)\nprint(z, file=sys.stderr)'), id: 'prints' },
+        { ...codeCell('display(y)\n{"x": x, "z": z}'), id: 'shows' },
+      ],
+      metadata: { kernelspec: { name: 'python3', display_name: 'Python', language: 'python' }, kept: [1] },
+    }),
+    parameters: SETS['everything at once'] ?? {},
+  },
+  ...CASES.filter(({ title }) =>
+    /^everything at once, .* (that had parameters before|of version 4.4)$/.test(title),
+  ),
+];
+
+/**
+ * A notebook without what papermill says of its own run (see docs/fidelity.md), and with what it gives to every one:
+ * `tags` in each cell, and nbformat 4.5.
+ */
+function comparable(executed: Notebook, source: Notebook): Notebook {
+  const { cells, metadata, ...rest } = normalise(executed, source);
+  const { papermill, orig_nbformat_minor: _, ...kept } = metadata;
+  const { parameters, default_parameters, environment_variables } = papermill as Parameters;
+  const plain = cells.map((cell) => {
+    const { papermill: _, ...own } = cell.metadata;
+    return { id: 'made up', ...cell, metadata: { tags: [], ...own } };
+  });
+  const record = { parameters, default_parameters, environment_variables };
+  return {
+    ...rest,
+    nbformat_minor: 5,
+    cells: plain,
+    metadata: { ...kept, papermill: record },
+  };
+}
+
+describe('a notebook with parameters is executed as papermill executes it', () => {
+  let run: Notebook[];
+  let stack: Stack;
+  beforeAll(async () => {
+    stack = await Stack.start();
+    await (await stack.startExecutor()).ready();
+    run = await python<Notebook[]>('papermill_notebooks.py', ['execute'], EXECUTED);
+  });
+  afterAll(() => stack[Symbol.asyncDispose]());
+
+  test.each(EXECUTED.map((testCase, index) => ({ ...testCase, index })))(
+    '$title',
+    async ({ index, ...given }) => {
+      const { notebook, parameters } = given;
+      const id = await stack.submit(notebook, { kernel_name: 'python3', parameters });
+      const job = await stack.untilComplete(id);
+      expect(job).toMatchObject({ success: true });
+      const source = checkNotebook(notebook);
+      const ours = comparable(parseNotebook(job.ipynb ?? ''), source);
+      expect(ours).toEqual(comparable(run[index] as Notebook, source));
+    },
+  );
 });

@@ -92,7 +92,8 @@ describe('a lab that cannot be reached for longer than a kernel is waited for, b
     await sleep(GIVEN_UP_MS);
     proxy.refuse = false;
     const job = await service.untilComplete(id, { timeoutMs: 70_000, everyMs: 200 });
-    expect(job).toMatchObject({ success: false, phase: 'failed', error: { reason: 'executor_lost' } });
+    expect(job).toMatchObject({ success: false, phase: 'failed', error: { reason: 'lab_lost' } });
+    expect(job.partial_ipynb).toContain('"text":"');
     expect(job.error?.message).toMatch(/enable_retry/);
   });
 });

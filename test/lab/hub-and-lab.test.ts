@@ -8,12 +8,10 @@ import { HubClient } from '../../workers/executor/lab/hub-client.ts';
 import { JupyterHttp } from '../../workers/executor/lab/jupyter-http.ts';
 import { LabApi } from '../../workers/executor/lab/lab-api.ts';
 import { Lab } from '../../workers/executor/lab/lab.ts';
-import {
-  startLab,
-  stopLeftoverLab,
-  type LabAccess,
-  type StartedLab,
-} from '../../workers/executor/lab/start-lab.ts';
+import type { LabAccess } from '../../workers/executor/lab/lab-access.ts';
+import { leftoverEpoch, stopLeftoverLab } from '../../workers/executor/lab/leftover-lab.ts';
+import { reconcile } from '../../workers/executor/lab/reconcile.ts';
+import { startLab, type StartedLab } from '../../workers/executor/lab/start-lab.ts';
 import { platform } from '../support/platform.ts';
 
 /** A hub gives a lab a minute to come up; its own verdict is more use than our timeout. */
@@ -21,7 +19,7 @@ const SPAWN_MS = 100_000;
 const { hubUrl, gafaelfawrUrl, adminToken } = platform();
 const gafaelfawr = new Gafaelfawr(gafaelfawrUrl, adminToken);
 const username = `bot-lab-${randomBytes(4).toString('hex')}`;
-const choice = { image: { selector: 'recommended' }, size: 'Small' } as const;
+const choice = { image: { selector: 'recommended' }, size: 'Small', epoch: 2 } as const;
 
 let lines: string[];
 let token: string;
@@ -134,7 +132,7 @@ describe('a running lab', () => {
     const ours = await lab.startSession('python3', 'noteburst/2/mine', signal);
     const other = await rival();
     await other.lab.startSession('python3', 'noteburst/1/theirs', signal);
-    const { sessions } = await lab.removeForeign(signal);
+    const { sessions } = await reconcile(lab, 2, signal);
     expect(sessions.map((session) => session.path)).toEqual(['noteburst/1/theirs']);
     await expect(lab.listKernels(signal)).resolves.toEqual([ours.kernelId]);
     await other.http.close();
@@ -150,14 +148,14 @@ describe('a running lab', () => {
     await other.http.close();
   });
 
-  test('takes us with a newer token, while the first one is revoked', async () => {
-    const newer = await mint();
-    started?.useToken(newer);
-    access = { ...access, token: newer };
-    await gafaelfawr.deleteToken(username, tokenKey(token));
-    token = newer;
-    await lab.verify(signal);
-    await expect(lab.listKernels(signal)).resolves.toEqual([]);
+  test('tells the highest epoch in it, of whatever name its sessions are by then', async () => {
+    const { sessionId } = await lab.startSession('python3', 'noteburst/2/warm', signal);
+    await lab.startSession('python3', 'noteburst/1/older', signal);
+    await lab.renameSession(sessionId, 'noteburst/2/job-1/attempt-1', signal);
+    const paths = (await lab.listSessions(signal)).map(({ path }) => path);
+    expect(paths.toSorted()).toEqual(['noteburst/1/older', 'noteburst/2/job-1/attempt-1']);
+    await expect(leftoverEpoch(access, signal)).resolves.toBe(2);
+    await expect(reconcile(lab, 2, signal)).resolves.toEqual({ sessions: [], kernelIds: [] });
   });
 });
 
@@ -170,7 +168,7 @@ test(
     const verified: unknown = await first.lab.verify(signal).catch((error: unknown) => error);
     expect(verified).toBeInstanceOf(LabUnusableError);
     await first.close();
-    await second.hub.stopLab(signal);
+    await stopLeftoverLab(access, signal);
     await expect(second.lab.listKernels(signal)).rejects.toMatchObject({ trouble: 'gone' });
     await second.stop(signal);
   },

@@ -1,6 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { workerRedis } from '../../lib/queue/redis.ts';
-import { ExecutorStopsError, GiveBackError } from '../../workers/executor/jobs/errors.ts';
+import {
+  ConnectionLostError,
+  ExecutorStopsError,
+  GiveBackError,
+} from '../../workers/executor/jobs/errors.ts';
 import { JobQueue } from '../../workers/executor/jobs/job-queue.ts';
 import { WorkerBench } from '../support/executor.ts';
 import { silentLog } from '../support/log.ts';
@@ -16,6 +20,7 @@ beforeEach(() => {
 afterEach(() => bench[Symbol.asyncDispose]());
 
 const lost = (message: string) => ({ error: { code: 'unknown', reason: 'executor_lost', message } });
+const labLost = (message: string) => ({ error: { code: 'jupyter_error', reason: 'lab_lost', message } });
 
 /** An executor takes the job and dies; another one notices. */
 async function executorDies(id: string): Promise<void> {
@@ -128,7 +133,7 @@ describe('a job that its lab failed', () => {
     await job.markFirstCellStarted();
     fail(new GiveBackError('the lab is gone'));
     expect((await bench.ended(id)).outcome).toEqual(
-      lost('The lab or executor was lost while the notebook ran, and enable_retry is false'),
+      labLost('The lab or executor was lost while the notebook ran, and enable_retry is false'),
     );
     expect(bench.runs).toHaveLength(1);
   });
@@ -143,10 +148,19 @@ describe('a job that its lab failed', () => {
       },
     });
     expect((await bench.ended(id)).outcome).toEqual(
-      lost('The notebook was given up: its lab or executor was lost 5 times'),
+      labLost('The notebook was given up: its lab or executor was lost 5 times'),
     );
     expect(bench.runs).toHaveLength(5);
     expect(await bench.events('completed')).toBe(1);
+  });
+
+  test('says that its executor was lost where that came last', async () => {
+    const id = await bench.add({ enable_retry: false });
+    await bench.worker({ lockMs: 300 });
+    (await bench.runsBegun(1)).fail(new GiveBackError('the lab gave no kernel'));
+    await (await bench.runsBegun(2)).job.markFirstCellStarted();
+    await file.redis.del(bench.key(`${id}:lock`));
+    expect((await bench.ended(id)).outcome).toMatchObject({ error: { reason: 'executor_lost' } });
   });
 
   test('is run again at once for the first time, later for the second', async () => {
@@ -182,6 +196,15 @@ describe('a job that its lab failed', () => {
     expect(rerun.job.id).toBe(id);
     rerun.end({});
     expect((await bench.runsBegun(5)).job.id).toBe(last);
+  });
+
+  test('spends none of its attempts when only its connection was lost', async () => {
+    const id = await bench.add();
+    await bench.worker();
+    for (let run = 1; run <= 2; run++) (await bench.runsBegun(run)).fail(new ConnectionLostError('cut'));
+    await bench.runsBegun(3);
+    expect(await bench.queue.find(id)).toMatchObject({ attempts: 3, data: { lost_connections: 2 } });
+    expect((await bench.queue.find(id))?.data).not.toHaveProperty('lost_attempts');
   });
 
   test('goes back also when the run fails with a fault of ours', async () => {

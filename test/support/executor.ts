@@ -63,11 +63,8 @@ export class WorkerBench implements AsyncDisposable {
       ...options,
     });
     this.#stack.defer(async () => {
-      // Whoever waits for a job waits up to two seconds: BullMQ's marker of a new job ends that.
-      const wake = setInterval(() => void this.#request.zadd(this.key('marker'), 0, '0'), 10);
       await worker.drain(0, new Error('the test is over'));
       await worker.close();
-      clearInterval(wake);
     });
     await worker.start();
     return worker;

@@ -1,21 +1,12 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { json, redirect, secret, status } from './fake-http.ts';
-import { FakeLab } from './fake-lab.ts';
+import type { Duplex } from 'node:stream';
+import { FailurePlan, json, redirect, secret, status, survives, type FakeFailure } from './fake-http.ts';
+import { FakeLab, type LabCommand } from './fake-lab.ts';
 
 /** What can be made to fail. Everything of a lab's own REST API is "lab-api". */
 export type FakeAction =
   'home' | 'login' | 'user' | 'stop' | 'spawn-form' | 'spawn' | 'progress' | 'authorize' | 'lab' | 'lab-api';
-
-/** hang: never answers; stall: begins to; reset: cuts the connection; lost: does what was asked, then cuts it */
-export type FakeFailure =
-  | { status: number; retryAfter?: string }
-  | { redirect: string }
-  | { body: string }
-  | 'hang'
-  | 'stall'
-  | 'reset'
-  | 'lost';
 
 export interface ProgressEvent {
   progress: number;
@@ -30,7 +21,7 @@ type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) =>
  * It refuses what the real one refuses, so that a client which works here has done its duties.
  */
 export class FakeHub {
-  readonly username = 'bot-fake';
+  readonly username: string;
   token = 'gt-key.secret';
   lab: FakeLab | undefined;
   /** the server in the user model: a spawn that takes its time, a stop that does */
@@ -40,17 +31,34 @@ export class FakeHub {
   /** how a spawn ends: undefined means ready */
   spawnError: string | undefined;
   spawnMs = 20;
+  /** told of each lab as it comes up, before anybody is told that it is ready */
+  onSpawned: (lab: FakeLab) => void = () => undefined;
   stopMs = 20;
   /** cut the progress stream after so many events, once */
   cutProgressAfter: number | undefined;
   /** every call that arrived: its action and the headers of interest */
   readonly calls: { action: FakeAction; userAgent: string | undefined; referer: string | undefined }[] = [];
   readonly forms: Record<string, string>[] = [];
-  readonly #failures = new Map<FakeAction, FakeFailure[]>();
-  readonly #server: Server = createServer((request, response) => void this.#serve(request, response));
+  readonly #failures: Pick<FailurePlan<FakeAction>, 'failOn' | 'take'>;
+  readonly #onCommand: (command: LabCommand) => void;
+  readonly #server: Server = createServer((request, response) => {
+    if (request.headers.authorization !== `Bearer ${this.token}`) return redirect(response, '/login');
+    void this.serve(request, response);
+  });
   #hubCookie = secret();
   #hubXsrf = secret();
   #lastSpawnError: string | undefined;
+
+  /** @param onCommand told of all that changes something in the lab, as it takes effect */
+  constructor(
+    username = 'bot-fake',
+    failures: Pick<FailurePlan<FakeAction>, 'failOn' | 'take'> = new FailurePlan<FakeAction>(),
+    onCommand: (command: LabCommand) => void = () => undefined,
+  ) {
+    this.username = username;
+    this.#failures = failures;
+    this.#onCommand = onCommand;
+  }
 
   async start(): Promise<this> {
     await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
@@ -68,8 +76,19 @@ export class FakeHub {
 
   /** The next `times` calls of this action fail in this way. */
   failOn(action: FakeAction, failure: FakeFailure, times = 1): void {
-    const queue = this.#failures.get(action) ?? [];
-    this.#failures.set(action, [...queue, ...Array<FakeFailure>(times).fill(failure)]);
+    this.#failures.failOn(action, failure, times);
+  }
+
+  /** The lab is gone, as after the culler or a crash. */
+  cull(): void {
+    this.lab?.close();
+    this.lab = undefined;
+  }
+
+  /** Another server runs under the lab's URL: it knows neither our kernels nor our cookies. */
+  restartLab(): void {
+    this.cull();
+    this.lab = this.#newLab();
   }
 
   /** All cookies given out so far are worth nothing from now on, as after a restart of the hub. */
@@ -82,31 +101,29 @@ export class FakeHub {
     return this.calls.filter((call) => call.action === action).length;
   }
 
-  async #serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(request.url ?? '/', this.url);
+  /** @param caller names the token behind the request, for the record of commands */
+  async serve(request: IncomingMessage, response: ServerResponse, caller = ''): Promise<void> {
+    const url = new URL(request.url ?? '/', 'http://127.0.0.1');
     const path = url.pathname.replace(/^\/nb/, '');
-    if (request.headers.authorization !== `Bearer ${this.token}`) return redirect(response, '/login');
-    const [action, handler] = this.#route(request.method ?? 'GET', path);
+    const [action, handler] = this.#route(request.method ?? 'GET', path, caller);
     this.calls.push({ action, userAgent: request.headers['user-agent'], referer: request.headers.referer });
-    const failure = this.#failures.get(action)?.shift();
-    if (failure === 'hang') return;
-    if (failure === 'stall') return void response.writeHead(200, { 'content-length': 99 }).write('{"na');
-    if (failure === 'reset') return void request.socket.destroy();
-    if (failure === 'lost') {
-      response.write = () => true;
-      response.end = () => request.socket.destroy() as never;
-    } else if (failure && 'status' in failure) {
-      response.writeHead(failure.status, failure.retryAfter ? { 'retry-after': failure.retryAfter } : {});
-      return void response.end('<p>secret-body</p>');
-    } else if (failure && 'redirect' in failure) {
-      return redirect(response, failure.redirect);
-    } else if (failure) {
-      return void response.end(failure.body);
-    }
-    await handler(request, response, url);
+    if (await survives(this.#failures.take(action), request, response)) await handler(request, response, url);
   }
 
-  #route(method: string, path: string): [FakeAction, Handler] {
+  /** Opens the websocket of a kernel. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer, caller: string): void {
+    const [path = ''] = (request.url ?? '/').replace(/^\/nb/, '').split('?', 1);
+    const user = `/user/${this.username}/`;
+    if (this.lab && path.startsWith(user))
+      this.lab.upgrade(path.slice(user.length), request, socket, head, caller);
+    else socket.end('HTTP/1.1 424 Failed Dependency\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
+  }
+
+  #newLab(): FakeLab {
+    return new FakeLab(this.username, this.#onCommand);
+  }
+
+  #route(method: string, path: string, caller: string): [FakeAction, Handler] {
     const api = `/hub/api/users/${this.username}`;
     const user = `/user/${this.username}/`;
     if (path === '/hub/home')
@@ -115,16 +132,17 @@ export class FakeHub {
       return ['login', (_, response, url) => redirect(response, `/nb/hub/gafaelfawr/login${url.search}`)];
     if (path === '/hub/gafaelfawr/login') return ['login', this.#login];
     if (path === api) return ['user', this.#xsrfChecked(this.#user)];
-    if (path === `${api}/server` && method === 'DELETE') return ['stop', this.#xsrfChecked(this.#stopLab)];
+    if (path === `${api}/server` && method === 'DELETE')
+      return ['stop', this.#xsrfChecked(this.#stopLab(caller))];
     if (path === `${api}/server/progress`) return ['progress', this.#xsrfChecked(this.#progress)];
     if (path === '/hub/spawn' && method === 'GET')
       return ['spawn-form', this.#loggedIn((_, response) => void response.end('<form>'))];
-    if (path === '/hub/spawn') return ['spawn', this.#loggedIn(this.#xsrfChecked(this.#spawn))];
+    if (path === '/hub/spawn') return ['spawn', this.#loggedIn(this.#xsrfChecked(this.#spawn(caller)))];
     if (path === '/hub/api/oauth2/authorize') return ['authorize', this.#loggedIn(this.#authorize)];
     const action = path === `${user}lab` || path === `${user}oauth_callback` ? 'lab' : 'lab-api';
     if (!path.startsWith(user) || !this.lab)
       return [action, (_, response) => status(response, path.startsWith(user) ? 424 : 404)];
-    return [action, this.lab.handler(path.slice(user.length))];
+    return [action, this.lab.handler(path.slice(user.length), caller)];
   }
 
   #loggedIn(handler: Handler): Handler {
@@ -158,28 +176,42 @@ export class FakeHub {
     json(response, 200, { name: this.username, servers: this.lab || this.pending ? { '': server } : {} });
   };
 
-  #stopLab: Handler = (_, response) => {
-    this.pending = 'stop';
-    setTimeout(() => {
-      this.lab = undefined;
-      this.pending = null;
-    }, this.stopMs);
-    status(response, 202);
-  };
+  #stopLab =
+    (caller: string): Handler =>
+    (_, response) => {
+      this.#command('stop', caller);
+      this.pending = 'stop';
+      setTimeout(() => {
+        this.cull();
+        this.pending = null;
+      }, this.stopMs);
+      status(response, 202);
+    };
 
-  #spawn: Handler = async (request, response) => {
-    if (this.lab || this.pending) return status(response, 400);
-    let body = '';
-    for await (const chunk of request) body += String(chunk);
-    this.forms.push(Object.fromEntries(new URLSearchParams(body)));
-    this.pending = 'spawn';
-    setTimeout(() => {
-      this.pending = null;
-      this.#lastSpawnError = this.spawnError;
-      if (this.spawnError === undefined) this.lab = new FakeLab(this.username);
-    }, this.spawnMs);
-    redirect(response, `/nb/hub/spawn-pending/${this.username}`);
-  };
+  #spawn =
+    (caller: string): Handler =>
+    async (request, response) => {
+      if (this.lab || this.pending) return status(response, 400);
+      let body = '';
+      for await (const chunk of request) body += String(chunk);
+      this.forms.push(Object.fromEntries(new URLSearchParams(body)));
+      this.pending = 'spawn';
+      setTimeout(() => {
+        // Told to stop meanwhile.
+        if (this.pending !== 'spawn') return;
+        this.pending = null;
+        this.#lastSpawnError = this.spawnError;
+        if (this.spawnError !== undefined) return;
+        this.lab = this.#newLab();
+        this.onSpawned(this.lab);
+        this.#command('spawn', caller);
+      }, this.spawnMs);
+      redirect(response, `/nb/hub/spawn-pending/${this.username}`);
+    };
+
+  #command(action: LabCommand['action'], caller: string): void {
+    this.#onCommand({ atMs: Date.now(), username: this.username, lab: this.lab?.id, caller, action });
+  }
 
   #progress: Handler = async (_, response) => {
     if (!this.pending && !this.lab && !this.#lastSpawnError) return status(response, 400);

@@ -4,7 +4,8 @@ import { randomUUID } from 'node:crypto';
 import { WebSocketServer, type WebSocket } from 'ws';
 import type { KernelHost } from '../../workers/executor/kernel/kernel-host.ts';
 import type { JsonObject, KernelMessage } from '../../workers/executor/kernel/messages.ts';
-import { decodeMessage, encodeMessage, SUBPROTOCOL } from '../../workers/executor/kernel/websocket-codec.ts';
+import { SUBPROTOCOL } from '../../workers/executor/kernel/websocket-codec.ts';
+import { FakeKernelProcess } from './fake-kernel.ts';
 
 /** A kernel's side of one socket: what a script uses to answer a request. */
 export interface FakeKernel {
@@ -81,6 +82,7 @@ export async function startFakeKernelServer(): Promise<FakeKernelServer> {
         server.sessions.set(sessionId, path);
         return Promise.resolve({ sessionId, kernelId: sessionId });
       },
+      renameSession: (sessionId, path) => Promise.resolve(void server.sessions.set(sessionId, path)),
       deleteSession: (sessionId) => Promise.resolve(void server.sessions.delete(sessionId)),
       interruptKernel: () => Promise.resolve(),
       channels: (kernelId) =>
@@ -100,57 +102,29 @@ export async function startFakeKernelServer(): Promise<FakeKernelServer> {
       await new Promise((done) => http.close(done));
     },
   };
-  const processes = new Map<string, FakeProcess>();
+  const processes = new Map<string, FakeKernelProcess>();
   sockets.on('connection', (socket: WebSocket, kernelId: string) => {
-    const process = processes.get(kernelId) ?? { session: randomUUID(), sent: 0, socket, kept: [] };
-    process.socket = socket;
-    for (const frame of process.kept.splice(0)) socket.send(frame);
+    const process = processes.get(kernelId) ?? new FakeKernelProcess();
     processes.set(kernelId, process);
     serve(server, socket, process);
   });
   return server;
 }
 
-interface FakeProcess {
-  session: string;
-  sent: number;
-  /** The latest. */
-  socket: WebSocket;
-  kept: Uint8Array[];
-}
-
-function serve(server: FakeKernelServer, socket: WebSocket, process: FakeProcess): void {
+function serve(server: FakeKernelServer, socket: WebSocket, process: FakeKernelProcess): void {
   server.sockets.add(socket);
   server.counts.opened++;
   const kernel: FakeKernel = {
     socket,
-    restart: () => void (process.session = randomUUID()),
+    restart: () => process.restart(),
     send: (channel, type, content, parent, buffers = []) => {
-      const header = {
-        msg_id: `${process.session}_4711_${process.sent++}`,
-        msg_type: type,
-        session: process.session,
-        username: 'fake',
-        date: new Date().toISOString(),
-        version: '5.3',
-      };
-      const parentHeader = parent?.header ?? {};
-      const frame = encodeMessage({
-        channel,
-        header,
-        parent_header: parentHeader,
-        metadata: {},
-        content,
-        buffers,
-      });
-      if (process.socket.readyState === process.socket.OPEN) process.socket.send(frame);
-      else if (server.keepsMessages) process.kept.push(frame);
+      process.keepsMessages = server.keepsMessages;
+      process.send({ channel, type, content, buffers }, parent);
     },
   };
   socket.on('close', () => server.sockets.delete(socket));
   socket.on('pong', () => server.counts.pongs++);
-  socket.on('message', (data) => {
-    const request = decodeMessage(data as Buffer);
+  process.attach(socket, (request) => {
     if (request.header.msg_type === 'kernel_info_request') server.onKernelInfo(kernel, request);
     else {
       server.received.push(request);

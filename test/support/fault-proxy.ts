@@ -109,8 +109,10 @@ export class FaultProxy implements AsyncDisposable {
       });
       from.on('error', () => undefined);
       from.on('close', () => {
+        // The other end of a stalled connection hears of nothing, until all are cut.
+        if (pair.stalled) return;
         this.#pairs.delete(pair);
-        if (!pair.stalled) to.destroy();
+        to.destroy();
       });
       if (this.#partitioned) from.pause();
     }

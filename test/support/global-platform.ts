@@ -5,6 +5,7 @@ import { Redis } from 'ioredis';
 import type { TestProject } from 'vitest/node';
 import { startPlatform, type Platform } from '../../platform/platform.ts';
 import { StepList } from '../../platform/setup/steps.ts';
+import { leftInRedis } from './leftovers.ts';
 
 /**
  * vitest's global set-up of the tiers that need a platform: a real Redis, hub and origin for the whole run, with the
@@ -36,19 +37,12 @@ export default async function setUp(project: TestProject): Promise<() => Promise
   };
 }
 
-/** What a queue keeps by design; anything else must have a TTL, or it would stay for ever. */
-const MAY_STAY =
-  /^\{noteburst\}:(epoch:[a-z0-9-]+|[a-z0-9-]+:(meta|events|id|completed|failed|stalled-check|marker|[a-z0-9-]+-[0-9a-f]{32}))$/;
-
 async function assertNothingLeft(platform: Platform): Promise<void> {
   const left: string[] = [];
   for (const lab of await platform.labs()) left.push(`lab of ${lab.username}`);
   const redis = new Redis(platform.redisUrl);
   try {
-    for (const key of await redis.keys('*')) {
-      if ((await redis.ttl(key)) === -1 && !MAY_STAY.test(key)) left.push(`Redis key ${key}`);
-      if (key.startsWith('{noteburst}:lease:')) left.push(`lease ${key}`);
-    }
+    left.push(...(await leftInRedis(redis)));
   } finally {
     redis.disconnect();
   }

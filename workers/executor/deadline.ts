@@ -1,3 +1,5 @@
+import { MAX_TIMER_MS } from '../../lib/abort.ts';
+
 export interface Clocks {
   wallMs(): number;
   monotonicMs(): number;
@@ -14,9 +16,6 @@ export const instant = (clocks = CLOCKS): Instant => ({
   wallMs: clocks.wallMs(),
   monotonicMs: clocks.monotonicMs(),
 });
-
-/** The longest that a timer can count. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 
 /**
  * Until when something that Redis keeps for us with a TTL is surely still ours, told without asking Redis: so long after

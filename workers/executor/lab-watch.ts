@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from '../../lib/logger.ts';
+import { OutputLostError, SocketClosedError } from './kernel/kernel-error.ts';
 import { JupyterResponseError, LabUnusableError } from './lab/errors.ts';
 
 export interface LabWatchTimings {
@@ -39,8 +40,13 @@ export class LabWatch {
     this.#failures = 0;
   }
 
-  /** A job could not be run in it. */
-  async failed(): Promise<void> {
+  /**
+   * A job could not be run in it.
+   *
+   * @param why a connection that was cut says nothing against the lab behind it: one blip cuts all jobs at once
+   */
+  async failed(why: unknown): Promise<void> {
+    if (isCut(why)) return this.check();
     this.#failures += 1;
     if (this.#failures >= MAX_FAILURES) this.#lose(new Error(`It failed ${this.#failures} jobs in a row`));
     else await this.check();
@@ -69,6 +75,11 @@ export class LabWatch {
     this.#log.warn({ err: error }, 'the lab is lost, another one will be spawned');
     this.#lost.abort(error);
   }
+}
+
+function isCut(why: unknown): boolean {
+  const cause = why instanceof Error ? why.cause : undefined;
+  return cause instanceof OutputLostError || cause instanceof SocketClosedError;
 }
 
 /** What a proxy in between cannot have caused: the hub says that the lab is not there, or it is another one. */

@@ -38,8 +38,8 @@ export class LiveKernel implements NotebookKernel {
     return this.#kernel.execute(code, { ...options, onIopub });
   }
 
-  sendComm(comm: CommMessage): void {
-    this.#kernel.sendComm(comm);
+  sendComm(comm: CommMessage): boolean {
+    return this.#kernel.sendComm(comm);
   }
 
   interrupt(signal: AbortSignal): Promise<void> {

@@ -6,13 +6,15 @@ import { jsonPieces } from '../../lib/queue/json-pieces.ts';
 import type { ResultStore } from '../../lib/queue/result-store.ts';
 import { cancelledOutcome } from '../../lib/queue/verdict.ts';
 import type { Backend, BackendRun } from './backend/backend.ts';
-import { GiveBackError, JobCancelledError } from './jobs/errors.ts';
+import { ConnectionLostError, GiveBackError, JobCancelledError } from './jobs/errors.ts';
 import type { HeldJob } from './jobs/held-job.ts';
 import {
-  KernelDiedError,
-  UnknownKernelError,
   CellTooLargeError,
+  KernelDiedError,
+  KernelError,
   MessageTooLargeError,
+  OutputLostError,
+  UnknownKernelError,
 } from './kernel/kernel-error.ts';
 import { OutputLimitError } from './notebook/output-budget.ts';
 import { InvalidParameterError, UnsupportedLanguageError } from './notebook/parameters.ts';
@@ -104,8 +106,14 @@ function outcomeOf(run: BackendRun, data: HeldJob['data']): NbexecOutcome {
   }
   if (!failure) return {};
   const reason = reasonOf(failure.error);
-  if (!reason) throw new GiveBackError('The connection to the kernel failed', { cause: failure.error });
-  return { error: errorOf(reason, failure.error.message, failure.cell_index) };
+  if (reason) return { error: errorOf(reason, failure.error.message, failure.cell_index) };
+  if (failure.error instanceof KernelError && !data.enable_retry) {
+    // Nobody will run it again, so what there is is all that there will be.
+    const message = `The connection to the lab failed, and enable_retry is false: ${failure.error.message}`;
+    return { error: errorOf('lab_lost', message, failure.cell_index) };
+  }
+  const Why = failure.error instanceof OutputLostError ? ConnectionLostError : GiveBackError;
+  throw new Why('The connection to the kernel failed', { cause: failure.error });
 }
 
 function interruption(
@@ -130,9 +138,12 @@ function tracebackOf(lines: readonly string[] = []): Pick<NbexecOutcome, 'traceb
   const kept: string[] = [];
   let chars = 0;
   for (const line of lines.toReversed()) {
+    const room = MAX_TRACEBACK_CHARS - chars;
+    // Of the last entry the end, whatever its length: some kernels send all lines as one.
+    if (line.length > room && kept.length > 0) break;
+    kept.unshift(line.slice(-room));
     chars += line.length;
-    if (chars > MAX_TRACEBACK_CHARS) break;
-    kept.unshift(line);
+    if (chars >= MAX_TRACEBACK_CHARS) break;
   }
   return kept.length > 0 ? { traceback: kept } : {};
 }

@@ -1,5 +1,6 @@
 import { hostname } from 'node:os';
 import type { Redis } from 'ioredis';
+import { aborted } from '../../lib/abort.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { ResultStore } from '../../lib/queue/result-store.ts';
 import type { Backend } from './backend/backend.ts';
@@ -171,8 +172,8 @@ function newWorker(parts: ServeLabParts, backend: Backend, watch: LabWatch, busy
     },
     assertHeld,
     // A lab that is spent is replaced anyway, and may not answer.
-    onTrouble: async () => {
-      if (!backend.spent.aborted) await watch.failed();
+    onTrouble: async (why) => {
+      if (!backend.spent.aborted) await watch.failed(why);
     },
     log,
   });
@@ -195,9 +196,4 @@ async function drain(
   ];
   // While one waits for running notebooks to end, another may cut that short.
   await Promise.race(ways.map(([signal, drainNow]) => aborted(signal).then(drainNow)));
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

@@ -1,3 +1,5 @@
+import { MAX_TIMER_MS } from '../../lib/abort.ts';
+
 /** How long one token, and with it one lab, serves. */
 export interface Tenure {
   /** Aborted when the lab is to be given up; running notebooks get `graceMs` then. */
@@ -6,8 +8,6 @@ export interface Tenure {
   graceMs: number;
 }
 
-/** The longest that a timer can count. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
 /** As long as a notebook may run, unless the service is configured otherwise. */
 const LONGEST_RUN_MS = 3_600_000;
 const LONGEST_EXIT_MS = 60_000;

@@ -200,6 +200,6 @@ print('done')`),
 
   test('ends a notebook that must not be run twice', async () => {
     const job = await stack.untilComplete(await stack.submit(killer, { enable_retry: false }), NEW_LAB);
-    expect(job).toMatchObject({ success: false, error: { reason: 'executor_lost' } });
+    expect(job).toMatchObject({ success: false, error: { reason: 'lab_lost' } });
   });
 });

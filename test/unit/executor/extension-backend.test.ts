@@ -4,7 +4,11 @@ import { parseNotebook } from '../../../lib/contract/nbformat.ts';
 import { ExtensionBackend } from '../../../workers/executor/backend/extension-backend.ts';
 import { JobCancelledError, GiveBackError, JobLockLostError } from '../../../workers/executor/jobs/errors.ts';
 import { KernelDiedError, UnknownKernelError } from '../../../workers/executor/kernel/kernel-error.ts';
-import { JupyterResponseError, LabUnusableError } from '../../../workers/executor/lab/errors.ts';
+import {
+  JupyterResponseError,
+  LabUnusableError,
+  NoSuchKernelError,
+} from '../../../workers/executor/lab/errors.ts';
 import {
   AnswerTooLargeError,
   HandlerFailedError,
@@ -122,6 +126,7 @@ describe('when the handler gives no notebook', () => {
     ['a proxy gave up waiting', new LabUnusableError('gone', '504'), GiveBackError, true],
     ['it refused', new JupyterResponseError('POST', '/rubin/execution', 500), GiveBackError, false],
     ['the kernel did not start', new HandlerFailedError('RuntimeError'), GiveBackError, false],
+    ['it found the kernel missing', new NoSuchKernelError('lsst'), UnknownKernelError, false],
     ['it was too large', new AnswerTooLargeError('33 MiB'), OutputLimitError, false],
   ])('as %s', async (_, error, thrown, spent) => {
     const lab = backend(() => Promise.reject(error));

@@ -1,4 +1,6 @@
 import { describe, expect, test, vi } from 'vitest';
+import { GiveBackError } from '../../../workers/executor/jobs/errors.ts';
+import { OutputLostError, SocketClosedError } from '../../../workers/executor/kernel/kernel-error.ts';
 import { JupyterResponseError, LabUnusableError } from '../../../workers/executor/lab/errors.ts';
 import { LabWatch } from '../../../workers/executor/lab-watch.ts';
 import { silentLog } from '../../support/log.ts';
@@ -9,6 +11,7 @@ const stopped = () =>
   new LabUnusableError('gone', 'stopped', new JupyterResponseError('GET', '/user/bot/api/status', 424));
 const restarted = () => new LabUnusableError('gone', 'The lab was restarted under us');
 const refused = () => new LabUnusableError('unauthorized', 'refuses us');
+const noKernel = new GiveBackError('The lab gave no kernel');
 
 /** A lab that answers each check with the next of these: an error, or that it is well. */
 function watching(...answers: (Error | undefined)[]) {
@@ -49,26 +52,45 @@ describe('a lab', () => {
 
   test('that says it is well but fails three jobs in a row is given up', async () => {
     const { watch } = watching();
-    await watch.failed();
-    await watch.failed();
+    await watch.failed(noKernel);
+    await watch.failed(noKernel);
     expect(watch.lost.aborted).toBe(false);
-    await watch.failed();
+    await watch.failed(noKernel);
     expect(watch.lost.aborted).toBe(true);
   });
 
   test('that fails a job now and then is kept', async () => {
     const { watch } = watching();
     for (let round = 0; round < 5; round++) {
-      await watch.failed();
-      await watch.failed();
+      await watch.failed(noKernel);
+      await watch.failed(noKernel);
       watch.worked();
     }
     expect(watch.lost.aborted).toBe(false);
   });
 
+  test.each([new OutputLostError(), new SocketClosedError(1006, '')])(
+    'whose connections were cut is kept when it is well: %s',
+    async (cause) => {
+      const { verify, watch } = watching();
+      const cut = new GiveBackError('The connection to the kernel failed', { cause });
+      await Promise.all([watch.failed(cut), watch.failed(cut), watch.failed(cut), watch.failed(cut)]);
+      expect(verify).toHaveBeenCalledOnce();
+      await watch.failed(noKernel);
+      expect(watch.lost.aborted).toBe(false);
+    },
+  );
+
+  test('whose connections were cut is given up when it is not there any more', async () => {
+    const gone = stopped();
+    const { watch } = watching(gone);
+    await watch.failed(new GiveBackError('cut', { cause: new SocketClosedError(1006, '') }));
+    expect(watch.lost.reason).toBe(gone);
+  });
+
   test('is asked once for all who want to know at the same time', async () => {
     const { verify, watch } = watching();
-    await Promise.all([watch.check(), watch.check(), watch.failed()]);
+    await Promise.all([watch.check(), watch.check(), watch.failed(noKernel)]);
     expect(verify).toHaveBeenCalledOnce();
   });
 });

@@ -28,6 +28,11 @@ const shown = (data: object): LiveEvent => ({
   cell_index: 0,
   output: { output_type: 'display_data', data, metadata: {} },
 });
+const raised = (traceback: string): LiveEvent => ({
+  type: 'output',
+  cell_index: 0,
+  output: { output_type: 'error', ename: 'E', evalue: 'v', traceback: [traceback] },
+});
 const size = (events: LiveEvent[]) => JSON.stringify(events).length;
 
 describe('what happens in a run', () => {
@@ -76,6 +81,47 @@ describe('what happens in a run', () => {
     await report.close(ended);
     expect(size(writes.flat())).toBeLessThan(4.5 * 1024 * 1024);
     expect(writes.flat().slice(-2)).toEqual([finished, ended]);
+  });
+
+  test('says where outputs are left out', async () => {
+    for (let n = 0; n < 10; n++) report.take(shown({ 'text/plain': `${n}`.repeat(10_000) }));
+    report.take(finished);
+    await report.close();
+    const events = writes.flat();
+    expect(events.at(-1)).toEqual(finished);
+    expect(events.at(-2)).toMatchObject({ type: 'output', truncated: true });
+    expect(events.at(-3)).not.toHaveProperty('truncated');
+  });
+
+  test('says so once over the whole run, though all outputs before have been written', async () => {
+    for (let n = 0; n < 300; n++) {
+      report.take(print('x'.repeat(16_000)));
+      await vi.advanceTimersByTimeAsync(250);
+    }
+    await report.close();
+    expect(writes.flat().filter((event) => 'truncated' in event)).toEqual([
+      { ...print(''), truncated: true },
+    ]);
+  });
+
+  test('shows an error beyond the limits, within limits of its own', async () => {
+    for (let n = 0; n < 10; n++) report.take(print('x'.repeat(16_000), n % 2 ? 'stderr' : 'stdout'));
+    report.take(raised('why'));
+    await report.close();
+    expect(writes.flat().at(-1)).toEqual(raised('why'));
+    report = new LiveReport(async (events) => void writes.push(events));
+    for (let n = 0; n < 1_000; n++) report.take(raised('y'.repeat(10_000)));
+    await report.close();
+    expect(size(writes.at(-1) ?? [])).toBeLessThan(150_000);
+  });
+
+  test('shows of a large error its name and the end of its traceback', async () => {
+    report.take(raised(`${'y'.repeat(100_000)}!`));
+    await report.close();
+    expect(writes.flat()).toMatchObject([
+      { output: { ename: 'E', evalue: 'v', traceback: [expect.stringMatching(/y!$/)] }, truncated: true },
+    ]);
+    expect(size(writes.flat())).toBeLessThan(20_000);
   });
 
   test('leaves out the large representations of an output', async () => {

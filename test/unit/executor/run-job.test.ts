@@ -1,9 +1,14 @@
 import { describe, expect, test, vi } from 'vitest';
-import { JobCancelledError, GiveBackError } from '../../../workers/executor/jobs/errors.ts';
+import {
+  ConnectionLostError,
+  JobCancelledError,
+  GiveBackError,
+} from '../../../workers/executor/jobs/errors.ts';
 import {
   CellTooLargeError,
   KernelDiedError,
   MessageTooLargeError,
+  OutputLostError,
   SocketClosedError,
   UnknownKernelError,
 } from '../../../workers/executor/kernel/kernel-error.ts';
@@ -20,7 +25,7 @@ function parts(
   execute: () => Promise<unknown>,
   { acquire, ...changes }: Partial<RunJobParts> & { acquire?: Acquire } = {},
 ) {
-  const kernel = { languageInfo: {}, execute, sendComm: () => undefined, interrupt: async () => undefined };
+  const kernel = { languageInfo: {}, execute, sendComm: () => true, interrupt: async () => undefined };
   const release = vi.fn(async () => undefined);
   const putResult = vi.fn(async () => undefined);
   const unused = async () => undefined;
@@ -99,6 +104,42 @@ describe('a job', () => {
     await expect(runJob(job, lab)).rejects.toThrow(GiveBackError);
     expect(lab.store.putResult).not.toHaveBeenCalled();
     expect(job.seal).not.toHaveBeenCalled();
+  });
+
+  test('goes back as having lost its connection when the lab lives and only output is lost', async () => {
+    await expect(runJob(heldJob(), parts(failing(new OutputLostError())))).rejects.toThrow(
+      ConnectionLostError,
+    );
+  });
+
+  test.each([new OutputLostError(), new SocketClosedError(1006, '')])(
+    'that may not be rerun ends with the notebook so far when the connection to its kernel fails: %s',
+    async (error) => {
+      const lab = parts(failing(error));
+      const outcome = await runJob(heldJob({ data: { ...heldJob().data, enable_retry: false } }), lab);
+      expect(outcome).toMatchObject({
+        result_id: 'attempt-1',
+        error: { reason: 'lab_lost', cell_index: 0, message: expect.stringContaining('enable_retry') },
+      });
+      expect(lab.store.putResult).toHaveBeenCalledOnce();
+    },
+  );
+
+  test('that may not be rerun goes back, too, when a fault of ours broke its run', async () => {
+    const job = heldJob({ data: { ...heldJob().data, enable_retry: false } });
+    await expect(runJob(job, parts(failing(new TypeError('a bug'))))).rejects.toThrow(GiveBackError);
+  });
+
+  test.each([
+    ['its end, where one entry is longer', ['Traceback', `${'x'.repeat(9_000)}!`], [`${'x'.repeat(7_999)}!`]],
+    ['its last entries', ['a'.repeat(8_000), 'b'.repeat(7_000), 'c'], ['b'.repeat(7_000), 'c']],
+  ])('keeps of a traceback %s', async (_, traceback, kept) => {
+    const reply = { status: 'error', ename: 'E', evalue: 'v', traceback };
+    const outcome = await runJob(
+      heldJob(),
+      parts(async () => ({ reply })),
+    );
+    expect(outcome.traceback).toEqual(kept);
   });
 
   test('writes nothing once the lease is over', async () => {

@@ -2,25 +2,34 @@ import { expect, test } from 'vitest';
 import { checkNotebook } from '../../../lib/contract/nbformat.ts';
 import { WebsocketBackend } from '../../../workers/executor/backend/websocket-backend.ts';
 import type { ExecuteOptions } from '../../../workers/executor/kernel/kernel-connection.ts';
-import type { LeasedKernel } from '../../../workers/executor/kernel/leased-kernel.ts';
-import { makeMessage } from '../../../workers/executor/kernel/messages.ts';
+import type { LeasedKernel, NotebookKernel } from '../../../workers/executor/kernel/leased-kernel.ts';
+import {
+  makeMessage,
+  type JsonObject,
+  type KernelMessage,
+} from '../../../workers/executor/kernel/messages.ts';
 import { heldJob } from '../../support/held-job.ts';
 import { codeCell, ipynb } from '../../support/notebooks.ts';
 
 const notebook = checkNotebook(JSON.parse(ipynb({ cells: [codeCell('print("x" * 50)')] })));
 
+function iopub(type: string, content: JsonObject): KernelMessage {
+  const message = makeMessage('kernel_info_request', 'shell', {}, 'kernel');
+  message.header.msg_type = type;
+  return { ...message, channel: 'iopub', parent_header: { msg_id: 'cell' }, content };
+}
+
 /** A pool whose kernels print 50 characters, and remember with which options they were asked to. */
-function poolOf(asked: ExecuteOptions[]) {
+function poolOf(asked: ExecuteOptions[], changes: Partial<NotebookKernel> = {}) {
   const kernel = {
     languageInfo: {},
     execute: async (_code: string, options: ExecuteOptions) => {
       asked.push(options);
-      const message = makeMessage('kernel_info_request', 'shell', {}, 'kernel');
-      message.header.msg_type = 'stream';
-      options.onIopub({ ...message, content: { name: 'stdout', text: 'x'.repeat(50) } });
+      options.onIopub(iopub('stream', { name: 'stdout', text: 'x'.repeat(50) }));
       return { reply: { status: 'ok', execution_count: 1 } };
     },
-    sendComm: () => undefined,
+    sendComm: () => true,
+    ...changes,
   };
   const unused = async () => undefined;
   return {
@@ -61,4 +70,22 @@ test('the configured limits of outputs are kept', async () => {
   using run = await new WebsocketBackend(poolOf([]), limits).run(heldJob(), notebook);
   expect(run.notebook?.cells[0]).toMatchObject({ outputs: [{ text: 'x'.repeat(20) }, { name: 'stderr' }] });
   expect(run.warnings).toHaveLength(1);
+});
+
+test('what an Output widget holds and the kernel cannot be sent is a warning', async () => {
+  const widget = { _model_module: '@jupyter-widgets/output', _model_name: 'OutputModel', outputs: [] };
+  const comm = (type: string, state: JsonObject) =>
+    iopub(type, { comm_id: 'o', target_name: 'jupyter.widget', data: { state } });
+  const execute: NotebookKernel['execute'] = async (_code, options) => {
+    options.onIopub(comm('comm_open', widget));
+    options.onIopub(comm('comm_msg', { msg_id: 'cell' }));
+    options.onIopub(iopub('stream', { name: 'stdout', text: 'held by the widget' }));
+    return { reply: { status: 'ok', execution_count: 1 } };
+  };
+  using told = await new WebsocketBackend(poolOf([], { execute })).run(heldJob(), notebook);
+  expect(told.warnings).toEqual([]);
+  const pool = poolOf([], { execute, sendComm: () => false });
+  using untold = await new WebsocketBackend(pool).run(heldJob(), notebook);
+  expect(untold.warnings).toEqual([expect.stringMatching(/^Cell 0: .*widget.* too much/)]);
+  expect(untold).not.toHaveProperty('failure');
 });

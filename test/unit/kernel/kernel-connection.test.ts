@@ -227,6 +227,23 @@ describe('execute', () => {
   });
 });
 
+describe('sendComm', () => {
+  const state = (chars: number) => ({ comm_id: 'c', data: { state: { outputs: '#'.repeat(chars) } } });
+
+  test('sends what the server takes', async () => {
+    await ready();
+    expect(connection.sendComm(state(10))).toBe(true);
+    await vi.waitFor(() => expect(server.received).toHaveLength(1));
+  });
+
+  test('keeps back what would close the socket', async () => {
+    await ready();
+    expect(connection.sendComm(state(12 * 2 ** 20))).toBe(false);
+    expect(await connection.execute('', ignore)).toMatchObject({ reply: { status: 'ok' } });
+    expect(server.received.map(({ header }) => header.msg_type)).toEqual(['execute_request']);
+  });
+});
+
 describe('the end of a kernel or socket', () => {
   test('a kernel that restarts in silence is noticed by its new session on the control channel', async () => {
     server.onExecute = (kernel) => kernel.restart();
@@ -383,6 +400,14 @@ describe('a socket that is cut', () => {
     cutMidCell(() => (server.refuseWith = 404));
     await ready({ reconnectTimeoutMs: 60_000 });
     await expect(connection.execute('', ignore)).rejects.toThrow(SocketClosedError);
+  });
+
+  test('of a kernel that has only been set up is not opened again', async () => {
+    await ready();
+    await connection.execute('', { ...ignore, silent: true });
+    for (const socket of server.sockets) socket.terminate();
+    await vi.waitFor(() => expect(connection.ready(signal, 100)).rejects.toThrow(SocketClosedError));
+    expect(server.counts.opened).toBe(1);
   });
 
   test('between two cells costs nothing', async () => {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { PoolClosedError, UnknownKernelError } from '../../../workers/executor/kernel/kernel-error.ts';
 import { KernelPool, type KernelPoolOptions } from '../../../workers/executor/kernel/kernel-pool.ts';
@@ -30,6 +31,12 @@ afterEach(async () => {
   if (server.sessions.size > 0) throw new Error('the pool left sessions behind');
   await server[Symbol.asyncDispose]();
 });
+
+/** Culled as jupyter-server-documents does it: the sockets stay open, and nobody answers. */
+function silence(sockets: unknown[]): void {
+  const answer = server.onKernelInfo;
+  server.onKernelInfo = (kernel, request) => sockets.includes(kernel.socket) || answer(kernel, request);
+}
 
 describe('KernelPool', () => {
   test('hands a warm kernel out, refills behind it, and deletes it after its use', async () => {
@@ -85,6 +92,59 @@ describe('KernelPool', () => {
     server.onKernelInfo = (kernel, request) => kernel.socket !== dead && answer(kernel, request);
     const kernel = await pool.acquire('fake', signal);
     expect(await kernel.isAlive(100, signal)).toBe(true);
+  });
+
+  test('kernels that were culled together cost one timeout together', async () => {
+    await makePool({ size: 3, aliveTimeoutMs: 400 }).warm('fake', signal);
+    const culled = [...server.sessions.keys()];
+    silence([...server.sockets]);
+    const begunAt = performance.now();
+    const kernel = await pool.acquire('fake', signal);
+    expect(performance.now() - begunAt).toBeLessThan(900);
+    expect(culled).not.toContain(kernel.sessionId);
+    await vi.waitFor(() => expect(culled.filter((id) => server.sessions.has(id))).toEqual([]));
+  });
+
+  test('one that lives is found without waiting for those that were culled, and others that live stay', async () => {
+    makePool({ size: 3, refillDelayMs: 60_000, aliveTimeoutMs: 2_000, timings: { readyIntervalMs: 500 } });
+    await pool.warm('fake', signal);
+    const warm = [...server.sessions.keys()];
+    const answer = server.onKernelInfo;
+    let culled: unknown;
+    server.onKernelInfo = (kernel, request) => {
+      culled ??= kernel.socket;
+      if (kernel.socket !== culled) answer(kernel, request);
+    };
+    const begunAt = performance.now();
+    const kernel = await pool.acquire('fake', signal);
+    expect(performance.now() - begunAt).toBeLessThan(1_500);
+    expect(warm).toContain(kernel.sessionId);
+    await vi.waitFor(() => expect(pool.counts).toEqual({ idle: 1, leased: 1, starting: 0 }), 4_000);
+    expect(server.sessions.size).toBe(2);
+  });
+
+  test('a caller who goes away while kernels are asked takes none of them along', async () => {
+    const answer = server.onKernelInfo;
+    makePool({ size: 2, refillDelayMs: 60_000, aliveTimeoutMs: 2_000, timings: { readyIntervalMs: 2_000 } });
+    await pool.warm('fake', signal);
+    server.onKernelInfo = (kernel, request) => void setTimeout(() => answer(kernel, request), 200);
+    await expect(pool.acquire('fake', AbortSignal.timeout(150))).rejects.toThrow('timeout');
+    await vi.waitFor(() => expect(pool.counts).toEqual({ idle: 2, leased: 0, starting: 0 }));
+    expect(server.counts.opened).toBe(2);
+  });
+
+  test('hand-outs that follow one another closely do not put the refill off', async () => {
+    makePool({ refillDelayMs: 150 });
+    await vi.waitFor(
+      async () => {
+        const kernel = await pool.acquire('fake', signal);
+        await sleep(30);
+        const { idle, starting } = pool.counts;
+        await pool.release(kernel);
+        expect(idle + starting).toBeGreaterThan(0);
+      },
+      { interval: 1, timeout: 3_000 },
+    );
   });
 
   test('kernels of another name that were on their way do not keep a caller waiting', async () => {

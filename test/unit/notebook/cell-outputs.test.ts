@@ -157,6 +157,12 @@ describe('outputs', () => {
     expect(outputs.cell(0).dropped).toBe(true);
   });
 
+  test('a notebook that prints such a line on stdout is not one', () => {
+    const outputs = reduce(print('IOPub data rate exceeded.\n'));
+    expect(outputs.warnings).toEqual([]);
+    expect(outputs.cell(0).dropped).toBe(false);
+  });
+
   test('whatever the content is, outputs are nbformat’s', () => {
     const type = fc.constantFrom(
       'status',

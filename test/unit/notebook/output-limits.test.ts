@@ -73,6 +73,28 @@ describe('beyond the limit', () => {
     expect(outputs.cell(0).raised).toBe(true);
   });
 
+  test('of errors only the newest is shown, in all cells and widgets together', () => {
+    const outputs = limited();
+    outputs.apply(0, print('x'.repeat(5_000)));
+    for (let n = 0; n < 100; n++) outputs.apply(0, error(`${n} `.repeat(10_000)));
+    expect(bytesIn(outputs)).toBeLessThan(20_000);
+    expect(outputs.cell(0).outputs).toMatchObject([
+      { name: 'stdout' },
+      NOTICE,
+      { evalue: expect.stringMatching(/^99 /) },
+    ]);
+    outputs.apply(1, error('y'.repeat(10_000)));
+    expect(outputs.cell(0).outputs).toMatchObject([{ name: 'stdout' }, NOTICE]);
+    expect(outputs.cell(1).outputs).toMatchObject([NOTICE, { ename: 'E' }]);
+  });
+
+  test('an error that no message told of is shown likewise', () => {
+    const outputs = limited();
+    outputs.addError(0, { output_type: 'error', ename: 'E', evalue: 'v'.repeat(100_000), traceback: [] });
+    expect(outputs.cell(0).outputs).toMatchObject([NOTICE, { ename: 'E' }]);
+    expect(bytesIn(outputs)).toBeLessThan(20_000);
+  });
+
   test('a display is not updated, and stays as it was', () => {
     const outputs = limited();
     outputs.apply(0, display('small', 'id'));

@@ -3,9 +3,17 @@ import { checkNotebook, type CodeCell, type Notebook } from '../../../lib/contra
 import type { ExecuteReply, JsonObject, KernelMessage } from '../../../workers/executor/kernel/messages.ts';
 import { makeMessage } from '../../../workers/executor/kernel/messages.ts';
 import type { NotebookKernel } from '../../../workers/executor/kernel/leased-kernel.ts';
-import { MessageTooLargeError } from '../../../workers/executor/kernel/kernel-error.ts';
+import {
+  KernelDiedError,
+  MessageTooLargeError,
+  OutputLostError,
+} from '../../../workers/executor/kernel/kernel-error.ts';
 import { OutputLimitError } from '../../../workers/executor/notebook/output-budget.ts';
-import { runNotebook, type Progress } from '../../../workers/executor/notebook/run-notebook.ts';
+import {
+  CellTimeoutError,
+  runNotebook,
+  type Progress,
+} from '../../../workers/executor/notebook/run-notebook.ts';
 
 type Say = (type: string, content: JsonObject) => void;
 type Step = (say: Say, interrupted: Promise<void>) => ExecuteReply | Promise<ExecuteReply>;
@@ -16,7 +24,7 @@ function scripted(script: Record<string, Step>) {
   const ran: { code: string; stopOnError: boolean | undefined }[] = [];
   const kernel: NotebookKernel = {
     languageInfo: { name: 'python' },
-    sendComm: () => undefined,
+    sendComm: () => true,
     interrupt: () => Promise.resolve(interrupt.resolve()),
     execute: async (code, options) => {
       ran.push({ code, stopOnError: options.stopOnError });
@@ -219,6 +227,20 @@ describe('runNotebook', () => {
     expect(group).toMatchObject({ error: { name: 'E' }, notebook: { cells: [{ outputs: [] }] } });
   });
 
+  test.each(['idle', 'output'] as const)(
+    'an error message that may be lost (%s is missing) is shown from the reply',
+    async (missing) => {
+      const reply: ExecuteReply = { status: 'error', ename: 'E', evalue: 'v', traceback: ['t'] };
+      const { kernel } = scripted({ bad: () => reply });
+      const cut: NotebookKernel = {
+        ...kernel,
+        execute: async (source, options) => ({ ...(await kernel.execute(source, options)), missing }),
+      };
+      const result = await runNotebook({ notebook: notebook(code('bad')), kernel: cut, signal: never });
+      expect(result.notebook.cells[0]).toMatchObject({ outputs: [error] });
+    },
+  );
+
   test('a kernel that fails is not the notebook’s error, and the outputs so far are kept', async () => {
     const died = new Error('The kernel died');
     const { kernel } = scripted({
@@ -245,18 +267,37 @@ describe('runNotebook', () => {
     setTimeout(() => abort.abort(reason), 20);
     const input = notebook(code('long'), code('never'));
     const result = await runNotebook({ notebook: input, kernel, signal: abort.signal });
-    expect(result.interrupted).toMatchObject({ reason, cell_index: 0, settled: true, error: { name: 'E' } });
+    expect(result.interrupted).toMatchObject({ reason, cell_index: 0, error: { name: 'E' } });
     expect(result.error).toBeUndefined();
     expect(result.notebook.cells).toMatchObject([{ outputs: [error] }, { outputs: old }]);
     expect(ran).toHaveLength(1);
   });
+
+  test.each([new KernelDiedError('its process is gone'), new OutputLostError()])(
+    'a run that is stopped ends as stopped, with what it has, though the interrupt comes to this: %s',
+    async (failure) => {
+      const { kernel } = scripted({
+        long: async (say, interrupted) => {
+          say('stream', { name: 'stdout', text: 'last words' });
+          await interrupted;
+          throw failure;
+        },
+      });
+      const input = notebook(code('long'), code('never'));
+      const result = await runNotebook({ notebook: input, kernel, signal: never, cellTimeoutMs: 20 });
+      expect(result.interrupted).toEqual({ reason: expect.any(CellTimeoutError) as Error, cell_index: 0 });
+      expect(result.failure).toBeUndefined();
+      expect(result.notebook.cells[0]).toMatchObject({ outputs: [{ text: 'last words' }] });
+      expect(result.warnings).toEqual([expect.stringContaining(failure.message)]);
+    },
+  );
 
   test('a cell that does not heed the interrupt is given up after the grace', async () => {
     const { kernel } = scripted({ stuck: () => new Promise(() => undefined) });
     const signal = AbortSignal.timeout(20);
     const input = notebook(code('stuck'));
     const result = await runNotebook({ notebook: input, kernel, signal, interruptGraceMs: 30 });
-    expect(result.interrupted).toMatchObject({ cell_index: 0, settled: false });
+    expect(result.interrupted).toMatchObject({ cell_index: 0 });
     expect(result.notebook.cells[0]).toMatchObject({ execution_count: 1 });
   });
 
@@ -264,7 +305,7 @@ describe('runNotebook', () => {
     const { kernel, ran } = scripted({});
     const signal = AbortSignal.abort(new Error('cancelled'));
     const result = await runNotebook({ notebook: notebook(code('a')), kernel, signal });
-    expect(result.interrupted).toMatchObject({ cell_index: 0, settled: true });
+    expect(result.interrupted).toMatchObject({ cell_index: 0 });
     expect(ran).toEqual([]);
   });
 });

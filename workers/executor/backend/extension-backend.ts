@@ -2,6 +2,7 @@ import { parseNotebook, type CodeCell, type Notebook } from '../../../lib/contra
 import { GiveBackError, JobCancelledError } from '../jobs/errors.ts';
 import type { HeldJob } from '../jobs/held-job.ts';
 import { KernelDiedError, UnknownKernelError } from '../kernel/kernel-error.ts';
+import { NoSuchKernelError } from '../lab/errors.ts';
 import {
   AnswerTooLargeError,
   isKernelDeath,
@@ -54,9 +55,12 @@ export class ExtensionBackend implements Backend {
     this.#busy = true;
     try {
       await Promise.allSettled(this.#asking);
-      const given = withParameters(job, notebook, await this.#language(job));
+      const languages = await this.#languages(job);
+      const given = withParameters(job, notebook, languageOf(job, languages));
       repairCellIds(given);
-      return await this.#run(job, given);
+      return await this.#run(job, given).catch((error: unknown) => {
+        throw error instanceof NoSuchKernelError ? unknownKernel(job, languages) : error;
+      });
     } finally {
       this.#busy = false;
     }
@@ -67,18 +71,13 @@ export class ExtensionBackend implements Backend {
 
   async close(): Promise<void> {}
 
-  /** @throws UnknownKernelError when the lab has no such kernel */
-  async #language(job: HeldJob): Promise<string> {
-    const name = job.data.kernel_name;
+  async #languages(job: HeldJob): Promise<Languages> {
     const signal = AbortSignal.any([job.signal, job.cancelled, AbortSignal.timeout(SPECS_TIMEOUT_MS)]);
-    const languages = await this.#execution.kernelLanguages(signal).catch((error: unknown) => {
+    return this.#execution.kernelLanguages(signal).catch((error: unknown) => {
       if (error instanceof JobCancelledError) throw error;
       job.signal.throwIfAborted();
       throw new GiveBackError('The lab did not tell its kernels', { cause: error });
     });
-    const language = languages.get(name);
-    if (language === undefined) throw new UnknownKernelError(name, [...languages.keys()]);
-    return language;
   }
 
   async #run(job: HeldJob, given: Notebook): Promise<BackendRun> {
@@ -114,6 +113,7 @@ export class ExtensionBackend implements Backend {
       if (signal.aborted || mayStillRun(error)) this.#spent.abort(error);
       job.signal.throwIfAborted();
       if (signal.aborted) return undefined;
+      if (error instanceof NoSuchKernelError) throw error;
       if (error instanceof AnswerTooLargeError) throw new OutputLimitError(error.message, { cause: error });
       throw new GiveBackError('The lab did not run the notebook to its end', { cause: error });
     }
@@ -121,6 +121,24 @@ export class ExtensionBackend implements Backend {
 }
 
 const nothing = () => undefined;
+
+/** By kernel name. */
+type Languages = ReadonlyMap<string, string>;
+
+/** @throws UnknownKernelError when the lab has no such kernel */
+function languageOf(job: HeldJob, languages: Languages): string {
+  const language = languages.get(job.data.kernel_name);
+  if (language === undefined) throw unknownKernel(job, languages);
+  return language;
+}
+
+/** The handler may find a kernel missing that the lab has listed. */
+function unknownKernel({ data: { kernel_name: name } }: HeldJob, languages: Languages): UnknownKernelError {
+  return new UnknownKernelError(
+    name,
+    [...languages.keys()].filter((listed) => listed !== name),
+  );
+}
 
 function withParameters(job: HeldJob, notebook: Notebook, language: string): Notebook {
   const { parameters } = job.data;

@@ -4,7 +4,7 @@ import { crashpoint } from '../../../lib/crashpoint.ts';
 import type { Logger } from '../../../lib/logger.ts';
 import { wakeWatchers } from '../../../lib/queue/live-events.ts';
 import { cancelledOutcome, sealEnd } from '../../../lib/queue/verdict.ts';
-import { attemptOf, refusal } from './attempts.ts';
+import { attemptOf, onceBegun, refusal } from './attempts.ts';
 import type { Cancellations } from './cancellations.ts';
 import { ExecutorStopsError, JobLockLostError } from './errors.ts';
 import { handBack, type HandBackParts } from './hand-back.ts';
@@ -167,7 +167,7 @@ export class Attempt {
       },
       markFirstCellStarted: async () => {
         this.#assertOurs();
-        await this.#parts.queue.writeData(this.#taken, { ...data, first_cell_started: true });
+        await this.#parts.queue.writeData(this.#taken, onceBegun(data));
       },
       tell: (event) => this.#live.take(event),
       seal: () => this.#seal(),

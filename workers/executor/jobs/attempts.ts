@@ -1,10 +1,13 @@
 import { errorOf } from '../../../lib/contract/execution-error.ts';
 import { nbexecJobData, type NbexecJobData, type NbexecOutcome } from '../../../lib/contract/nbexec-job.ts';
+import { ConnectionLostError, GiveBackError } from './errors.ts';
 
 // A job whose executors or labs keep dying is ended after this many, or it would take all of them down in turn.
 const MAX_ATTEMPTS = 5;
 /** Of these, how many may be lost with an executor that died. */
 export const MAX_STALLED = 3;
+/** A bad network is no fault of the notebook's, and costs no lab: it counts apart. */
+const MAX_CONNECTIONS_LOST = 5;
 
 /** What BullMQ knows of a job, as far as it says how often it was begun. */
 export interface AttemptRecord {
@@ -17,8 +20,17 @@ export interface AttemptRecord {
 }
 
 /** Which attempt this is, from 1; BullMQ's own count also has what was given back unspent. */
-export const attemptOf = ({ data, stalledCounter }: AttemptRecord): number =>
-  (data.lost_attempts ?? 0) + stalledCounter + 1;
+export const attemptOf = (record: AttemptRecord): number => losses(record) + connectionsLost(record) + 1;
+
+/** Of labs and executors. */
+const losses = ({ data, stalledCounter }: AttemptRecord): number =>
+  (data.lost_attempts ?? 0) + stalledCounter;
+
+const connectionsLost = ({ data }: AttemptRecord): number => data.lost_connections ?? 0;
+
+/** What was lost last. */
+const lastLoss = ({ data, stalledCounter }: AttemptRecord) =>
+  data.lab_lost_at === stalledCounter ? 'lab_lost' : 'executor_lost';
 
 /** The outcome of a job that must not be started once more. */
 export function refusal(record: AttemptRecord): NbexecOutcome | undefined {
@@ -27,22 +39,36 @@ export function refusal(record: AttemptRecord): NbexecOutcome | undefined {
     const message = 'The job was written by a version of the service that this executor does not know';
     return { error: errorOf('executor_lost', message) };
   }
-  const lost = attemptOf(record) - 1;
+  const lost = losses(record);
   if (record.deferredFailure || lost >= MAX_ATTEMPTS) {
     const message = `The notebook was given up: its lab or executor was lost ${lost} times`;
-    return { error: errorOf('executor_lost', message) };
+    return { error: errorOf(lastLoss(record), message) };
+  }
+  if (connectionsLost(record) >= MAX_CONNECTIONS_LOST) {
+    const message = `The notebook was given up: output was lost with the connection to its lab ${MAX_CONNECTIONS_LOST} times`;
+    return { error: errorOf('lab_lost', message) };
   }
   if (data.first_cell_started) {
     const message = 'The lab or executor was lost while the notebook ran, and enable_retry is false';
-    return { error: errorOf('executor_lost', message) };
+    return { error: errorOf(lastLoss(record), message) };
   }
   return undefined;
 }
 
-/** The job's data once this attempt is lost. */
-export const afterLoss = (data: NbexecJobData): NbexecJobData => ({
+/** The job's data once this attempt is lost, and why. */
+export function afterLoss({ data, stalledCounter }: AttemptRecord, why: unknown): NbexecJobData {
+  const counted =
+    why instanceof ConnectionLostError
+      ? { lost_connections: (data.lost_connections ?? 0) + 1 }
+      : { lost_attempts: (data.lost_attempts ?? 0) + 1 };
+  return { ...data, ...counted, lab_lost_at: why instanceof GiveBackError ? stalledCounter : undefined };
+}
+
+/** The job's data once its notebook begins that must not begin again: what was lost before is not how it ends. */
+export const onceBegun = (data: NbexecJobData): NbexecJobData => ({
   ...data,
-  lost_attempts: (data.lost_attempts ?? 0) + 1,
+  first_cell_started: true,
+  lab_lost_at: undefined,
 });
 
 /**
@@ -53,6 +79,6 @@ export const afterLoss = (data: NbexecJobData): NbexecJobData => ({
  */
 export function rerunDelayMs(record: AttemptRecord, firstMs: number): number {
   if (refusal(record)) return 0;
-  const losses = attemptOf(record) - 1;
-  return losses <= 1 ? 0 : firstMs * 2 ** (losses - 2);
+  const times = Math.max(losses(record), connectionsLost(record));
+  return times <= 1 ? 0 : firstMs * 2 ** (times - 2);
 }

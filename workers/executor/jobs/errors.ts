@@ -3,6 +3,11 @@ export class GiveBackError extends Error {
   override readonly name: string = 'GiveBackError';
 }
 
+/** The websocket to the kernel was cut, and what came meanwhile is lost; the lab lives, and is not to blame. */
+export class ConnectionLostError extends GiveBackError {
+  override readonly name = 'ConnectionLostError';
+}
+
 /** The executor is asked to stop: what runs goes back to the queue, and that costs it nothing. */
 export class ExecutorStopsError extends GiveBackError {
   override readonly name = 'ExecutorStopsError';

@@ -51,7 +51,7 @@ async function handBackSpent(
   await onTrouble(why);
   assertOurs();
   const { stalledCounter } = taken.job;
-  const data = afterLoss(taken.job.data);
+  const data = afterLoss(taken.job, why);
   await queue.giveBackLater(taken, data, rerunDelayMs({ data, stalledCounter }, firstBackoffMs));
 }
 

@@ -65,6 +65,13 @@ export class JobQueue {
     return { job: job as NbexecJob & { id: string }, token, sent: this.#worker.sent };
   }
 
+  /** Ends the waiting of {@link take} for a job to come; what it is about to take is taken. */
+  async stopWaiting(): Promise<void> {
+    await this.#worker.backend.disconnectBlocking();
+    // It may have been woken for a job in the last moment, when nobody else was.
+    await this.#wake();
+  }
+
   /** @returns whether the lock is still ours */
   async extendLock({ job, token }: TakenJob): Promise<boolean> {
     return (await job.extendLock(token, this.#lockMs)) !== 0;
@@ -82,7 +89,7 @@ export class JobQueue {
   async giveBack({ job, token }: TakenJob): Promise<void> {
     await job.moveToWait(token);
     // BullMQ wakes nobody for a job with a priority that comes back: others would find it when their wait is over.
-    await this.#redis.zadd(this.#worker.toKey('marker'), 0, '0');
+    await this.#wake();
   }
 
   /** Puts the job back with other data, all or nothing, to be taken after a delay; it keeps its priority. */
@@ -105,6 +112,11 @@ export class JobQueue {
 
   async close(): Promise<void> {
     await this.#worker.close();
+  }
+
+  /** Makes one executor that waits look for a job. */
+  async #wake(): Promise<void> {
+    await this.#redis.zadd(this.#worker.toKey('marker'), 0, '0');
   }
 }
 

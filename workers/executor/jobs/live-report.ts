@@ -8,12 +8,14 @@ const INTERVAL_MS = 250;
 const MAX_OUTPUT_CHARS = 16 * 1024;
 const MAX_WRITE_CHARS = 64 * 1024;
 const MAX_RUN_CHARS = 4 * 1024 * 1024;
+/** By so much errors may exceed the latter two: they say most. */
+const ERROR_CHARS = 64 * 1024;
 
 type OutputEvent = Extract<LiveEvent, { type: 'output' }>;
 
 /**
  * Passes on what happens in a run, a few times a second at most. Nothing waits for it, and it holds little: while one
- * write is under way no other begins, and outputs beyond the limits are left out.
+ * write is under way no other begins, and where outputs beyond the limits are left out, it says so.
  */
 export class LiveReport {
   readonly #write: (events: LiveEvent[]) => Promise<void>;
@@ -24,6 +26,7 @@ export class LiveReport {
   #writing: Promise<void> | undefined;
   #begun = false;
   #closed = false;
+  #saidCut = false;
 
   /** @param write never rejects */
   constructor(write: (events: LiveEvent[]) => Promise<void>) {
@@ -47,9 +50,9 @@ export class LiveReport {
   }
 
   #output(event: OutputEvent): void {
-    const left = Math.min(MAX_WRITE_CHARS - this.#heldChars, MAX_RUN_CHARS - this.#runChars);
-    if (left <= 0) return;
     const { output } = event;
+    const left = Math.min(MAX_WRITE_CHARS - this.#heldChars, MAX_RUN_CHARS - this.#runChars);
+    if (left + (output.output_type === 'error' ? ERROR_CHARS : 0) <= 0) return this.#leaveOut(event);
     const last = this.#held.at(-1);
     if (isText(output) && last?.type === 'output' && last.cell_index === event.cell_index) {
       const text = last.output;
@@ -62,6 +65,17 @@ export class LiveReport {
       }
     }
     this.#hold(bounded(event));
+  }
+
+  /** Marks the output after which others are missing; an empty one, once, where all before have been written. */
+  #leaveOut({ cell_index }: OutputEvent): void {
+    const last = this.#held.findLast((event) => event.type === 'output');
+    if (last) last.truncated = true;
+    else if (!this.#saidCut) {
+      this.#saidCut = true;
+      const output = { output_type: 'stream', name: 'stdout', text: '' };
+      this.#hold({ type: 'output', cell_index, output, truncated: true });
+    }
   }
 
   #hold(event: LiveEvent): void {
@@ -118,6 +132,8 @@ function bounded(event: OutputEvent): OutputEvent {
   const small: Record<string, unknown> & { output_type: string } = { output_type: output.output_type };
   for (const [name, value] of Object.entries(output)) {
     if (name === 'data') small[name] = smallParts(value as object);
+    else if (name === 'traceback' && Array.isArray(value)) small[name] = [tail(value.join('\n'))];
+    else if (output.output_type === 'error' && typeof value === 'string') small[name] = value.slice(0, 1_024);
     else if (roughChars(value, MAX_OUTPUT_CHARS) < MAX_OUTPUT_CHARS / 8) small[name] = value;
   }
   return { ...event, output: small, truncated: true };

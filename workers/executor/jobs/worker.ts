@@ -1,3 +1,4 @@
+import { aborted, MAX_TIMER_MS } from '../../../lib/abort.ts';
 import { crashpoint } from '../../../lib/crashpoint.ts';
 import { Attempt, type AttemptParts } from './attempt.ts';
 import { Cancellations } from './cancellations.ts';
@@ -94,7 +95,11 @@ export class NbexecWorker {
 
   /** Fetches no more; what runs goes on. */
   stopFetching(): void {
+    if (this.#stopping.signal.aborted) return;
     this.#stopping.abort();
+    this.#queue
+      .stopWaiting()
+      .catch((error: unknown) => this.#options.log.debug({ err: error }, 'still waiting'));
   }
 
   async close(): Promise<void> {
@@ -157,17 +162,9 @@ export class NbexecWorker {
   }
 }
 
-/** The longest that setTimeout can count. */
-const MAX_TIMER_MS = 2 ** 31 - 1;
-
 async function withinPatience(work: Promise<unknown>): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   const timer = setTimeout(resolve, REDIS_PATIENCE_MS);
   await Promise.race([work, promise]);
   clearTimeout(timer);
-}
-
-async function aborted(signal: AbortSignal): Promise<void> {
-  if (signal.aborted) return;
-  await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
 }

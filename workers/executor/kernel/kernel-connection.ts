@@ -27,6 +27,7 @@ export interface ExecuteOptions {
   onIopub(message: KernelMessage): void;
   /** Gives the waiting up, rejecting with its reason; the kernel goes on (interrupt it first). */
   signal?: AbortSignal;
+  /** Nothing is heard of it once it is done, and it does not count as a use of the kernel. */
   silent?: boolean;
   storeHistory?: boolean;
   stopOnError?: boolean;
@@ -145,14 +146,22 @@ export class KernelConnection {
     } finally {
       options.signal?.removeEventListener('abort', giveUp);
       this.#pending.delete(future.msgId);
+      if (content.silent) this.#listeners.delete(future.msgId);
       this.#executions.delete(execution);
       if (this.#executions.size === 0) this.#watch.stop();
     }
   }
 
-  /** Sends a comm_msg ("Custom Messages") to the kernel side of a comm; not waited for. */
-  sendComm(comm: CommMessage): void {
-    this.#link.send(encodeMessage(makeMessage('comm_msg', 'shell', comm, this.clientSession)));
+  /**
+   * Sends a comm_msg ("Custom Messages") to the kernel side of a comm; not waited for.
+   *
+   * @returns whether it was sent: it is not when it is larger than the server takes
+   */
+  sendComm(comm: CommMessage): boolean {
+    const frame = encodeMessage(makeMessage('comm_msg', 'shell', comm, this.clientSession));
+    if (frame.length > MAX_REQUEST_BYTES) return false;
+    this.#link.send(frame);
+    return true;
   }
 
   /** Closes the socket in bounded time; what is pending rejects. The kernel stays. */

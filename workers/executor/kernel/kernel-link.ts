@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises';
+import { settledOrAborted } from '../../../lib/abort.ts';
 import { KernelUnreachableError, type KernelError } from './kernel-error.ts';
 import type { KernelTransport, OpenTransport } from './kernel-transport.ts';
 
@@ -32,7 +33,8 @@ export class KernelLink {
   #transport: KernelTransport | undefined;
   /** What was to be sent while the socket was away. */
   #outbox: Uint8Array[] = [];
-  #recovering: Promise<void> | undefined;
+  /** Resolves to why the socket could not be got back. */
+  #recovering: Promise<KernelError | undefined> | undefined;
 
   constructor(open: OpenTransport, handlers: LinkHandlers, timings: LinkTimings) {
     this.#open = open;
@@ -40,8 +42,9 @@ export class KernelLink {
     this.#timings = timings;
   }
 
-  /** Opens the socket unless there is one. @throws KernelUnreachableError */
+  /** Opens the socket unless there is one, or one on its way. @throws KernelUnreachableError, SocketClosedError */
   async connect(signal: AbortSignal): Promise<void> {
+    await this.#recovered(signal);
     this.#transport ??= await this.#openOne((error) => this.#onCut(error), signal);
   }
 
@@ -57,8 +60,8 @@ export class KernelLink {
 
   /** Goes on with another socket, while nothing is expected on the one there is. */
   async renew(signal: AbortSignal): Promise<void> {
-    await this.#transport?.close();
-    this.#transport = undefined;
+    await this.#recovered(signal);
+    await this.#drop();
     await this.connect(signal);
   }
 
@@ -79,7 +82,17 @@ export class KernelLink {
     else this.#handlers.onEnd(error);
   }
 
-  async #recover(cause: KernelError): Promise<void> {
+  /** Returns when no socket is being got back any more. @throws why that failed; the signal's reason */
+  async #recovered(signal: AbortSignal): Promise<void> {
+    while (this.#recovering !== undefined) {
+      const error = await settledOrAborted(this.#recovering, signal);
+      signal.throwIfAborted();
+      if (error !== undefined) throw error;
+    }
+  }
+
+  /** @returns the cause when there will be no other socket */
+  async #recover(cause: KernelError): Promise<KernelError | undefined> {
     const deadline = AbortSignal.timeout(this.#timings.reconnectTimeoutMs);
     const signal = AbortSignal.any([this.#closing.signal, deadline]);
     let pauseMs = 0;
@@ -93,12 +106,13 @@ export class KernelLink {
       await this.#drop();
       this.#recovering = undefined;
       this.#handlers.onEnd(cause);
-      return;
+      return cause;
     }
     this.#recovering = undefined;
     this.#handlers.onRestored();
     for (const frame of this.#outbox.splice(0)) this.send(frame);
     if (cut !== undefined) this.#onCut(cut);
+    return undefined;
   }
 
   /** @returns whether the kernel is connected again. @throws when there is no point in trying once more */

@@ -1,21 +1,22 @@
-import { randomUUID } from 'node:crypto';
-import type { ConnectionTimings } from './connection-timings.ts';
+import { firstAlive } from './first-alive.ts';
+import { IdleKernels } from './idle-kernels.ts';
 import { PoolClosedError, UnknownKernelError } from './kernel-error.ts';
-import type { KernelHost } from './kernel-host.ts';
-import { LeasedKernel, type SocketLimits } from './leased-kernel.ts';
+import { KernelStarter, type KernelStarterOptions } from './kernel-starter.ts';
+import { KernelWaiters } from './kernel-waiters.ts';
+import type { LeasedKernel } from './leased-kernel.ts';
 import { Witness } from './witness.ts';
 
-export interface KernelPoolOptions {
-  host: KernelHost;
-  /** Sessions are named this and a random part: it tells, in a listing of the lab, whose they are. */
-  sessionPathPrefix: string;
+export interface KernelPoolOptions extends KernelStarterOptions {
   /** Warm kernels kept for each kernel name used lately, as long as `maxKernels` allows. */
   size: number;
   /** Kernels in all: starting, warm and in use. About 70 MB of the lab's memory each. */
   maxKernels: number;
   /** How many names count as used lately. */
   recentNames?: number;
-  /** Between handing a kernel out and starting the next, so that a short notebook has the CPU to itself. */
+  /**
+   * Between handing a kernel out and starting the next, so that a short notebook has the CPU to itself. Hand-outs
+   * meanwhile do not put it off, or it would never come while there is much to do.
+   */
   refillDelayMs?: number;
   /** For a warm kernel to prove that it lives before it is handed out. */
   aliveTimeoutMs?: number;
@@ -23,17 +24,8 @@ export interface KernelPoolOptions {
   deleteTimeoutMs?: number;
   /** Aborted when the lab is lost: its kernels end with it, and their deletion is not tried any longer. */
   labLost?: AbortSignal;
-  timings?: Partial<ConnectionTimings>;
-  limits?: SocketLimits;
   /** Told of what fails in the background (refill, deletion); nobody awaits those. */
   onBackgroundError?: (error: unknown) => void;
-}
-
-interface Waiter {
-  kernelName: string;
-  since: number; // performance.now()
-  resolve(kernel: LeasedKernel): void;
-  reject(error: unknown): void;
 }
 
 /**
@@ -41,14 +33,13 @@ interface Waiter {
  * wait for either. A kernel is used for one notebook, then deleted.
  */
 export class KernelPool {
-  readonly #options: Required<Omit<KernelPoolOptions, 'timings' | 'limits'>> &
-    Pick<KernelPoolOptions, 'timings' | 'limits'>;
-  readonly #idle = new Map<string, LeasedKernel[]>();
+  readonly #options: Required<Omit<KernelPoolOptions, keyof KernelStarterOptions>> & KernelStarterOptions;
+  readonly #idle = new IdleKernels();
   readonly #leased = new Set<LeasedKernel>();
-  readonly #starting = new Map<string, number>();
+  readonly #starter: KernelStarter;
   readonly #background = new Set<Promise<void>>();
   readonly #closing = new AbortController();
-  #waiters: Waiter[] = [];
+  readonly #waiters = new KernelWaiters();
   /** Deletions count until they are done: the lab's memory is not free before. */
   #deleting = 0;
   /** Newest last. */
@@ -68,6 +59,7 @@ export class KernelPool {
       onBackgroundError: () => undefined,
       ...options,
     };
+    this.#starter = new KernelStarter(options, this.#closing.signal);
   }
 
   /**
@@ -81,15 +73,15 @@ export class KernelPool {
     this.#startFailure = undefined;
     this.#pump(true);
     await Promise.all(this.#background);
-    if (this.#startFailure !== undefined && !this.#idle.get(kernelName)?.length) throw this.#startFailure;
+    if (this.#startFailure !== undefined && this.#idle.count(kernelName) === 0) throw this.#startFailure;
   }
 
   /** Kernels by state, for health and tests. */
   get counts(): { idle: number; leased: number; starting: number } {
     return {
-      idle: sum(this.#idle.values().map((kernels) => kernels.length)),
+      idle: this.#idle.count(),
       leased: this.#leased.size,
-      starting: sum(this.#starting.values()),
+      starting: this.#starter.total,
     };
   }
 
@@ -112,18 +104,30 @@ export class KernelPool {
 
   /** A warm kernel that still answers; those that do not are replaced. */
   async #takeIdle(kernelName: string, signal: AbortSignal): Promise<LeasedKernel | undefined> {
+    const isWanted = (kernel: LeasedKernel) => kernel.kernelName === kernelName;
     for (;;) {
-      const kernel = this.#idle.get(kernelName)?.shift();
-      if (kernel === undefined) return undefined;
-      this.#leased.add(kernel);
-      try {
-        if (await kernel.isAlive(this.#options.aliveTimeoutMs, signal)) return kernel;
-      } catch (error) {
-        void this.#discard(kernel);
-        throw error;
-      }
-      void this.#discard(kernel);
+      const first = this.#idle.take(isWanted);
+      if (first === undefined) return undefined;
+      const kernel = await firstAlive({
+        first,
+        others: () => this.#idle.takeAll(isWanted),
+        isAlive: (kernel) => this.#isAlive(kernel),
+        spare: (kernel) => this.#arrive(kernel),
+      });
+      if (signal.aborted && kernel !== undefined) this.#arrive(kernel);
+      signal.throwIfAborted();
+      this.#closing.signal.throwIfAborted();
+      if (kernel !== undefined) return kernel;
     }
+  }
+
+  /** Counts the kernel as leased from now on, and discards it when it does not answer, whoever it was asked for. */
+  async #isAlive(kernel: LeasedKernel): Promise<boolean> {
+    this.#leased.add(kernel);
+    const { aliveTimeoutMs } = this.#options;
+    const alive = await kernel.isAlive(aliveTimeoutMs, this.#closing.signal).catch(() => false);
+    if (!alive && this.#leased.has(kernel)) void this.#discard(kernel);
+    return alive;
   }
 
   /** Ends a kernel that was acquired, whatever state it is in; never rejects. */
@@ -135,9 +139,8 @@ export class KernelPool {
   async close(): Promise<void> {
     this.#closing.abort(new PoolClosedError());
     clearTimeout(this.#refillTimer);
-    for (const waiter of this.#waiters.splice(0)) waiter.reject(new PoolClosedError());
-    for (const kernel of [...this.#leased, ...[...this.#idle.values()].flat()]) void this.#discard(kernel);
-    this.#idle.clear();
+    this.#waiters.rejectAll(new PoolClosedError());
+    for (const kernel of [...this.#leased, ...this.#idle.takeAll()]) void this.#discard(kernel);
     this.#inBackground(this.#witness.close());
     // Kernels being started end with the signal; a deletion they leave is awaited too.
     while (this.#background.size > 0) await Promise.all(this.#background);
@@ -152,17 +155,10 @@ export class KernelPool {
   }
 
   /** A kernel that is started for the caller; it has just shown that it is ready. */
-  async #awaitStart(kernelName: string, signal: AbortSignal): Promise<LeasedKernel> {
-    const { promise, resolve, reject } = Promise.withResolvers<LeasedKernel>();
-    const waiter: Waiter = { kernelName, since: performance.now(), resolve, reject };
-    const giveUp = () => {
-      this.#waiters = this.#waiters.filter((other) => other !== waiter);
-      reject(signal.reason);
-    };
-    signal.addEventListener('abort', giveUp, { once: true });
-    this.#waiters.push(waiter);
+  #awaitStart(kernelName: string, signal: AbortSignal): Promise<LeasedKernel> {
+    const kernel = this.#waiters.wait(kernelName, signal);
     this.#pump(false);
-    return promise.finally(() => signal.removeEventListener('abort', giveUp));
+    return kernel;
   }
 
   #use(kernelName: string): void {
@@ -171,25 +167,27 @@ export class KernelPool {
   }
 
   #scheduleRefill(): void {
-    clearTimeout(this.#refillTimer);
-    this.#refillTimer = setTimeout(() => this.#pump(true), this.#options.refillDelayMs);
+    this.#refillTimer ??= setTimeout(() => {
+      this.#refillTimer = undefined;
+      this.#pump(true);
+    }, this.#options.refillDelayMs);
   }
 
   /** Starts what is waited for, oldest first, and with `refill` what should be warm; within `maxKernels`. */
   #pump(refill: boolean): void {
     if (this.#closing.signal.aborted) return;
-    const claimed = new Map(this.#starting);
+    const claimed = new Map(this.#starter.counts);
     let freeing = this.#deleting;
-    for (const { kernelName } of this.#waiters) {
+    for (const kernelName of this.#waiters.names) {
       const coming = claimed.get(kernelName) ?? 0;
       if (coming > 0) claimed.set(kernelName, coming - 1);
       else if (this.#total < this.#options.maxKernels) this.#start(kernelName);
       else if (freeing > 0) freeing--;
       else this.#evictIdle(kernelName); // the end of its deletion pumps again
     }
-    if (!refill || this.#waiters.length > 0) return;
+    if (!refill || this.#waiters.names.length > 0) return;
     for (const kernelName of this.#recent.toReversed()) {
-      const have = (this.#idle.get(kernelName)?.length ?? 0) + (this.#starting.get(kernelName) ?? 0);
+      const have = this.#idle.count(kernelName) + (this.#starter.counts.get(kernelName) ?? 0);
       for (let count = have; count < this.#options.size && this.#total < this.#options.maxKernels; count++) {
         this.#start(kernelName);
       }
@@ -202,57 +200,41 @@ export class KernelPool {
   }
 
   #evictIdle(wanted: string): void {
-    for (const [kernelName, kernels] of this.#idle) {
-      const kernel = kernelName === wanted ? undefined : kernels.shift();
-      if (kernel !== undefined) {
-        void this.#discard(kernel);
-        return;
-      }
-    }
+    const kernel = this.#idle.take(({ kernelName }) => kernelName !== wanted);
+    if (kernel !== undefined) void this.#discard(kernel);
   }
 
   #start(kernelName: string): void {
-    const { host, sessionPathPrefix, timings, limits } = this.#options;
-    const processProbe = this.#witness.isRunning;
-    const options = { ...(timings && { timings }), ...(limits && { limits }), processProbe };
-    this.#starting.set(kernelName, (this.#starting.get(kernelName) ?? 0) + 1);
-    const path = `${sessionPathPrefix}${randomUUID()}`;
     const begunAt = performance.now();
     this.#inBackground(
-      LeasedKernel.start(host, kernelName, path, options, this.#closing.signal)
-        .finally(() => this.#starting.set(kernelName, (this.#starting.get(kernelName) ?? 0) - 1))
-        .then(
-          (kernel) => this.#arrive(kernel),
-          (error: unknown) => this.#failStart(kernelName, begunAt, error),
-        ),
+      this.#starter.start(kernelName, this.#witness.isRunning).then(
+        (kernel) => this.#arrive(kernel),
+        (error: unknown) => this.#failStart(kernelName, begunAt, error),
+      ),
     );
   }
 
   /** A warm kernel is at hand at once, and replaced; the witness is one more than `maxKernels` if there is none. */
   #startWitness(): Promise<LeasedKernel> {
     this.#closing.signal.throwIfAborted();
-    for (const kernels of this.#idle.values()) {
-      const index = kernels.findIndex(({ languageInfo }) => languageInfo['name'] === 'python');
-      const [kernel] = index === -1 ? [] : kernels.splice(index, 1);
-      if (kernel !== undefined) {
-        this.#scheduleRefill();
-        return Promise.resolve(kernel);
-      }
+    const kernel = this.#idle.take(({ languageInfo }) => languageInfo['name'] === 'python');
+    if (kernel !== undefined) {
+      this.#scheduleRefill();
+      return Promise.resolve(kernel);
     }
-    const { host, sessionPathPrefix } = this.#options;
-    const kernelName = this.#recent.at(-1) ?? '';
-    const path = `${sessionPathPrefix}witness-${randomUUID()}`;
-    return LeasedKernel.start(host, kernelName, path, {}, this.#closing.signal);
+    return this.#starter.startWitness(this.#recent.at(-1) ?? '');
   }
 
+  /** A kernel that nobody has, and that is ready, goes to who waits for one. */
   #arrive(kernel: LeasedKernel): void {
-    const waiter = this.#nextWaiter(kernel.kernelName);
-    if (this.#closing.signal.aborted) void this.#discard(kernel);
-    else if (waiter !== undefined) {
+    this.#leased.delete(kernel);
+    if (this.#closing.signal.aborted) return void this.#discard(kernel);
+    const waiter = this.#waiters.next(kernel.kernelName);
+    if (waiter !== undefined) {
       this.#leased.add(kernel);
       waiter.resolve(kernel);
     } else {
-      this.#idle.set(kernel.kernelName, [...(this.#idle.get(kernel.kernelName) ?? []), kernel]);
+      this.#idle.add(kernel);
       // Nobody wants this one, but it may stand in the way of what somebody waits for.
       this.#pump(false);
     }
@@ -264,16 +246,10 @@ export class KernelPool {
    */
   #failStart(kernelName: string, begunAt: number, error: unknown): void {
     this.#startFailure = error instanceof Error ? error : new Error(String(error));
-    const waiter = this.#nextWaiter(kernelName, begunAt);
+    const waiter = this.#waiters.next(kernelName, begunAt);
     if (waiter !== undefined) waiter.reject(error);
     else if (!this.#closing.signal.aborted) this.#options.onBackgroundError(error);
     this.#pump(false);
-  }
-
-  #nextWaiter(kernelName: string, notAfter = Infinity): Waiter | undefined {
-    const isNext = (waiter: Waiter) => waiter.kernelName === kernelName && waiter.since <= notAfter;
-    const index = this.#waiters.findIndex(isNext);
-    return index === -1 ? undefined : this.#waiters.splice(index, 1)[0];
   }
 
   #discard(kernel: LeasedKernel): Promise<void> {
@@ -297,10 +273,4 @@ export class KernelPool {
     const tracked = work.finally(() => this.#background.delete(tracked));
     this.#background.add(tracked);
   }
-}
-
-function sum(counts: Iterable<number>): number {
-  let total = 0;
-  for (const count of counts) total += count;
-  return total;
 }

@@ -13,8 +13,8 @@ export interface NotebookKernel {
   readonly languageInfo: JsonObject;
   /** Runs code; see `KernelConnection.execute`. */
   execute(code: string, options: ExecuteOptions): Promise<ExecuteResult>;
-  /** Sends a comm_msg; not waited for. */
-  sendComm(comm: CommMessage): void;
+  /** Sends a comm_msg; not waited for. @returns false when it is too large to be sent */
+  sendComm(comm: CommMessage): boolean;
   /** Interrupts what runs (KeyboardInterrupt in Python). */
   interrupt(signal: AbortSignal): Promise<void>;
 }
@@ -96,8 +96,8 @@ export class LeasedKernel implements NotebookKernel {
     return this.#connection.execute(code, options);
   }
 
-  sendComm(comm: CommMessage): void {
-    this.#connection.sendComm(comm);
+  sendComm(comm: CommMessage): boolean {
+    return this.#connection.sendComm(comm);
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Output } from '../../../lib/contract/nbformat.ts';
 import type { CommMessage, JsonObject, KernelMessage } from '../kernel/messages.ts';
-import { OutputArea, type DisplayOutput } from './output-area.ts';
+import { OutputArea, type DisplayOutput, type ErrorOutput } from './output-area.ts';
 import { OutputBudget, type OutputLimits } from './output-budget.ts';
 import { displayId, mimeBundle, outputFromMessage } from './output-from-message.ts';
 import { WidgetState } from './widget-state.ts';
@@ -77,6 +77,11 @@ export class NotebookOutputs {
     this.#cell(index).area.notice();
   }
 
+  /** Shows in a cell an error that no message told of. */
+  addError(index: number, error: ErrorOutput): void {
+    this.#cell(index).area.append(error);
+  }
+
   /** Takes in one iopub message whose parent is (the execute_request of) this cell. */
   apply(index: number, message: KernelMessage): void {
     const cell = this.#cell(index);
@@ -124,7 +129,9 @@ export class NotebookOutputs {
     const output = outputFromMessage(message);
     if (output === undefined) return;
     if (output.output_type === 'error') cell.raised = true;
-    if (output.output_type === 'stream') this.#noteRateLimit(cell, output.text as string);
+    if (output.output_type === 'stream' && output.name === 'stderr') {
+      this.#noteRateLimit(cell, output.text as string);
+    }
     if (this.#widgets.capture(message.parent_header.msg_id, output)) return;
     cell.area.append(output);
     // What there was no room for is not there to be updated.
@@ -145,7 +152,7 @@ export class NotebookOutputs {
     return kept;
   }
 
-  /** jupyter_server drops what exceeds its rate limits, an `error` included, and leaves this notice instead. */
+  /** jupyter_server drops what exceeds its rate limits, an `error` included, and leaves this notice on stderr instead. */
   #noteRateLimit(cell: CellState, text: string): void {
     const notice = text.length < 4_000 ? /^\s*(IOPub (?:data|message) rate exceeded)/.exec(text) : null;
     if (notice === null) return;

@@ -1,10 +1,10 @@
 import { multiline, type Output } from '../../../lib/contract/nbformat.ts';
 import { bytesOf, firstBytes, type OutputBudget } from './output-budget.ts';
 
-type ErrorOutput = Extract<Output, { output_type: 'error' }>;
+export type ErrorOutput = Extract<Output, { output_type: 'error' }>;
 export type DisplayOutput = Extract<Output, { data: unknown }>;
 
-/** What is kept at least of an error, even when nothing else is any more: it tells why the notebook ended. */
+/** What is kept at least of the newest error, even when nothing else is any more: it tells why the notebook ended. */
 const MIN_ERROR_BYTES = 16_384;
 
 /**
@@ -90,7 +90,17 @@ export class OutputArea {
     }
     this.#budget.cut(bytes);
     this.notice();
-    if (output.output_type === 'error') this.outputs.push(shortened(output));
+    if (output.output_type === 'error') this.#showBeyond(shortened(output));
+  }
+
+  /** Shows an error for which there is no room, in the place of the one before that had none. */
+  #showBeyond(error: ErrorOutput): void {
+    const { outputs } = this;
+    this.#budget.showBeyond(() => {
+      const index = outputs.lastIndexOf(error);
+      if (index !== -1) outputs.splice(index, 1);
+    });
+    outputs.push(error);
   }
 
   #take(bytes: number, outputs: number): void {

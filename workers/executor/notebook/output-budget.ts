@@ -34,6 +34,7 @@ export class OutputBudget {
   #outputs = 0;
   #cutBytes = 0;
   #cutOutputs = 0;
+  #removeLast: () => void = () => undefined;
 
   constructor(limits: OutputLimits = DEFAULT_OUTPUT_LIMITS) {
     this.limits = limits;
@@ -67,6 +68,16 @@ export class OutputBudget {
   cut(bytes: number): void {
     if (Number.isFinite(bytes)) this.#cutBytes += bytes;
     this.#cutOutputs++;
+  }
+
+  /**
+   * Lets one thing be shown for which there is no room, in the whole notebook: what was before has to go.
+   *
+   * @param remove takes it away again
+   */
+  showBeyond(remove: () => void): void {
+    this.#removeLast();
+    this.#removeLast = remove;
   }
 
   /** What the notebook says where something was left out of it. */

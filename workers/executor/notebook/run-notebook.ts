@@ -1,3 +1,4 @@
+import { settledOrAborted } from '../../../lib/abort.ts';
 import {
   multiline,
   type Cell,
@@ -56,7 +57,7 @@ export interface RunResult {
   /** The notebook's own exception, which stopped it. */
   error?: NotebookError;
   /** The signal fired, or a cell took too long: the reason, the cell that ran, and what the interrupt raised there, if it took effect. */
-  interrupted?: { reason: unknown; cell_index: number; settled: boolean; error?: NotebookError };
+  interrupted?: { reason: unknown; cell_index: number; error?: NotebookError };
   /** A KernelError, mostly; an OutputLimitError when the run was stopped for its output. */
   failure?: { error: Error; cell_index: number };
   warnings: string[];
@@ -129,7 +130,7 @@ class NotebookRun {
     for (const [index, cell] of cells.entries()) {
       if (!isExecutable(cell)) continue;
       if (this.#options.signal.aborted) {
-        end = { interrupted: { reason: this.#options.signal.reason, cell_index: index, settled: true } };
+        end = { interrupted: { reason: this.#options.signal.reason, cell_index: index } };
         break;
       }
       const progress = { cell_index: index, cells_total: total };
@@ -164,10 +165,14 @@ class NotebookRun {
       result ??= await this.#interrupt(execution, giveUp);
       if (result !== undefined) this.#take(result, index);
       const error = result === undefined ? undefined : this.#error(result, index);
-      if (stopped) return this.#stopped(stop.reason, index, result !== undefined, error);
+      if (stopped) return this.#stopped(stop.reason, index, error);
       return error === undefined || allowed ? {} : { error };
     } catch (error) {
-      return { failure: { error: this.#failure(error as Error, index), cell_index: index } };
+      const failure = this.#failure(error as Error, index);
+      if (!stop.aborted) return { failure: { error: failure, cell_index: index } };
+      // Why it was stopped is how it ends, whatever became of the kernel then: some die of the interrupt.
+      this.warnings.push(`Cell ${index}: the kernel was lost as it was interrupted: ${failure.message}`);
+      return this.#stopped(stop.reason, index);
     } finally {
       clearTimeout(timer);
     }
@@ -189,9 +194,9 @@ class NotebookRun {
     this.#runaway.abort(new OutputLimitError(reason));
   }
 
-  #stopped(reason: unknown, index: number, settled: boolean, error: NotebookError | undefined): CellEnd {
+  #stopped(reason: unknown, index: number, error?: NotebookError): CellEnd {
     if (reason instanceof OutputLimitError) return { failure: { error: reason, cell_index: index } };
-    return { interrupted: { reason, cell_index: index, settled, ...(error && { error }) } };
+    return { interrupted: { reason, cell_index: index, ...(error && { error }) } };
   }
 
   /** One message above what the socket takes is output, too, even though it closed the socket. */
@@ -227,7 +232,10 @@ class NotebookRun {
         `Cell ${index}: the connection to the lab was cut; some of its output may be missing`,
       );
     }
-    for (const comm of this.outputs.takeComms()) this.#options.kernel.sendComm(comm);
+    for (const comm of this.outputs.takeComms()) {
+      if (this.#options.kernel.sendComm(comm)) continue;
+      this.warnings.push(`Cell ${index}: an Output widget holds too much for the kernel to be told of it`);
+    }
   }
 
   /** The cell's exception; shown in its outputs even where the lab's rate limits dropped the message. */
@@ -240,8 +248,8 @@ class NotebookRun {
         ? errorOutput({ ename: 'Aborted', evalue: 'The kernel aborted the cell' })
         : errorOutput(reply);
     // Some exceptions are shown by no error message on purpose: IPython prints exception groups to stderr.
-    const lost = record.dropped || result.missing === 'idle' || reply.status === 'aborted';
-    if (lost && !record.raised) record.outputs.push(output);
+    const lost = record.dropped || result.missing !== undefined || reply.status === 'aborted';
+    if (lost && !record.raised) this.outputs.addError(index, output);
     return { name: output.ename, message: output.evalue, traceback: output.traceback, cell_index: index };
   }
 
@@ -250,18 +258,5 @@ class NotebookRun {
     cell.outputs = record.outputs;
     cell.execution_count = record.executionCount;
     cell.metadata['execution'] = record.timing;
-  }
-}
-
-/** The promise's value, or undefined as soon as the signal fires. The promise's rejection passes. */
-async function settledOrAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
-  if (signal.aborted) return undefined;
-  const stop = new AbortController();
-  const aborted = Promise.withResolvers<undefined>();
-  signal.addEventListener('abort', () => aborted.resolve(undefined), { once: true, signal: stop.signal });
-  try {
-    return await Promise.race([promise, aborted.promise]);
-  } finally {
-    stop.abort();
   }
 }

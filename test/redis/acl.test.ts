@@ -1,0 +1,216 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { globSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { execPath } from 'node:process';
+import { Redis } from 'ioredis';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import { startSweeper } from '../../lib/queue/sweeper.ts';
+import { FakePlatform } from '../support/fake-platform.ts';
+import { identity } from '../support/function-server.ts';
+import { functionsOn } from '../support/functions-on.ts';
+import { ExecutorBench } from '../support/in-process-executor.ts';
+import { capturedLog } from '../support/log.ts';
+import { codeCell, ipynb } from '../support/notebooks.ts';
+import { TestRedisServer } from '../support/redis-server.ts';
+
+const ROOT = join(import.meta.dirname, '../..');
+/** With all that a URL takes for something else. */
+const PASSWORD = 'p@ss/w:rd?#%&+ü canary';
+const QUEUE = 'nbexec';
+const PAGE = readFileSync(join(ROOT, 'docs/redis.md'), 'utf8');
+
+/** The users of docs/redis.md, with what they may do. */
+const users = new Map(
+  [...PAGE.matchAll(/^user (\S+) on ><password> (.+)$/gm)].map(([, name, rules]) => [
+    name as string,
+    (rules as string).split(' '),
+  ]),
+);
+
+let server: TestRedisServer;
+let admin: Redis;
+let platform: FakePlatform;
+let stack: AsyncDisposableStack;
+
+beforeAll(async () => {
+  server = await TestRedisServer.start();
+  platform = await FakePlatform.start();
+  admin = new Redis(server.url);
+  for (const [name, rules] of users) await admin.call('ACL', 'SETUSER', name, 'on', `>${PASSWORD}`, ...rules);
+});
+afterAll(async () => {
+  admin.disconnect();
+  await platform[Symbol.asyncDispose]();
+  await server[Symbol.asyncDispose]();
+});
+beforeEach(() => {
+  stack = new AsyncDisposableStack();
+});
+afterEach(() => stack.disposeAsync());
+
+const urlOf = (user: string): string =>
+  server.url.replace('redis://', `redis://${user}:${encodeURIComponent(PASSWORD)}@`);
+
+function clientOf(user: string): Redis {
+  // KEDA does not ask for INFO.
+  const redis = new Redis(urlOf(user), { enableReadyCheck: false });
+  stack.defer(() => redis.disconnect());
+  redis.on('error', () => undefined);
+  return redis;
+}
+
+/** What was refused, as "user: command or key". */
+async function refused(): Promise<string[]> {
+  const entries = (await admin.call('ACL', 'LOG')) as string[][];
+  return entries.map((entry) => {
+    const value = (name: string) => entry[entry.indexOf(name) + 1];
+    return `${value('username')}: ${value('object')}`;
+  });
+}
+
+test('with the users of docs/redis.md everything can be done that has to be, from submission to sweeping', async () => {
+  expect([...users.keys()]).toEqual(['noteburst-submit', 'noteburst-status', 'noteburst-executor', 'keda']);
+  const submitting = await functionsOn(urlOf('noteburst-submit'), QUEUE, stack);
+  const looking = await functionsOn(urlOf('noteburst-status'), QUEUE, stack);
+  const call = async (
+    url: string,
+    init: Omit<RequestInit, 'headers'> & { headers?: Record<string, string> } = {},
+  ) => {
+    const headers = { ...identity('alice'), 'Content-Type': 'application/json', ...init.headers };
+    const response = await fetch(url, { ...init, headers });
+    const text = await response.text();
+    return { status: response.status, text, json: text.startsWith('{') ? JSON.parse(text) : undefined };
+  };
+  const submit = async (source: string, prefer: Record<string, string> = {}) => {
+    const body = JSON.stringify({ ipynb: ipynb({ cells: [codeCell(source)] }) });
+    const url = `${submitting.submit.url}/noteburst/v1/notebooks/`;
+    const { status, json } = await call(url, { method: 'POST', body, headers: prefer });
+    expect(status).toBeLessThan(300);
+    return `${looking.status.url}/noteburst/v1/notebooks/${json.job_id}`;
+  };
+  const job = async (url: string) => (await call(`${url}?source=true`)).json;
+  const is = (url: string, phase: string) =>
+    vi.waitUntil(async () => (await job(url)).status === phase, { timeout: 10_000, interval: 20 });
+
+  // What waits can be cancelled; what is for nobody any more is swept.
+  const waits = await submit("print('waits')");
+  expect((await call(waits, { method: 'DELETE' })).status).toBe(200);
+  const quick = await submit("print('a')");
+
+  const url = urlOf('noteburst-executor');
+  const bench = stack.use(new ExecutorBench(platform, { url, redis: admin, newQueueName: () => QUEUE }));
+  const { until, executor, ended, entries } = await bench.executor();
+  await is(quick, 'complete');
+  expect(await job(quick)).toMatchObject({ success: true, ipynb: expect.stringContaining('a') });
+  const awaited = await submit("print('b')", { Prefer: 'wait=10' });
+  expect(await job(awaited)).toMatchObject({ status: 'complete' });
+  expect((await call(`${quick}/events`)).text).toContain('event: job_ended');
+
+  const running = await submit('time.sleep(30)');
+  await is(running, 'in_progress');
+  expect((await call(running, { method: 'DELETE' })).status).toBe(202);
+  await is(running, 'complete');
+
+  // Given back on the way out.
+  const unfinished = await submit('time.sleep(30)');
+  await is(unfinished, 'in_progress');
+  executor.requestStop();
+  await ended;
+  await until('released');
+  expect(await job(unfinished)).toMatchObject({ status: 'queued' });
+
+  const stop = new AbortController();
+  const { log, lines } = capturedLog();
+  const sweeping = startSweeper({
+    redis: clientOf('noteburst-executor'),
+    queueName: QUEUE,
+    retentionSeconds: 0.001,
+    retentionBytes: 0,
+    startWithinSeconds: 0.001,
+    log,
+    signal: stop.signal,
+    intervalMs: 50,
+  });
+  const keys = () => admin.keys('*:source:*');
+  await vi.waitUntil(async () => (await keys()).length === 0, { timeout: 5_000, interval: 20 });
+  stop.abort();
+  await sweeping;
+
+  expect(await refused()).toEqual([]);
+  const logged =
+    [...lines, ...submitting.submit.lines, ...looking.status.lines].join('') + JSON.stringify(entries());
+  for (const secret of [PASSWORD, encodeURIComponent(PASSWORD), 'canary'])
+    expect(logged).not.toContain(secret);
+});
+
+test('KEDA can count what its trigger names', async () => {
+  const keda = clientOf('keda');
+  // The way its Redis scaler does.
+  const count = `
+    local type = redis.call('type', KEYS[1]).ok
+    if type == 'list' then return redis.call('llen', KEYS[1]) end
+    if type == 'zset' then return redis.call('zcard', KEYS[1]) end
+    return 0`;
+  await admin.lpush(`{noteburst}:${QUEUE}:active`, 'a', 'b');
+  await admin.zadd(`{noteburst}:${QUEUE}:prioritized`, 1, 'a');
+  const counted = ['active', 'prioritized', 'wait'].map((name) =>
+    keda.eval(count, 1, `{noteburst}:${QUEUE}:${name}`),
+  );
+  expect(await Promise.all(counted)).toEqual([2, 1, 0]);
+});
+
+test.each([
+  ['noteburst-submit', ['get', '{noteburst}:lease:bot']],
+  ['noteburst-submit', ['set', '{noteburst}:epoch:bot', '1']],
+  ['noteburst-submit', ['publish', '{noteburst}:cancel', 'job']],
+  ['noteburst-submit', ['bzpopmin', `{noteburst}:${QUEUE}:marker`, '1']],
+  ['noteburst-status', ['del', `{noteburst}:source:job`]],
+  ['noteburst-status', ['set', '{noteburst}:lease:bot', 'x']],
+  ['noteburst-executor', ['get', 'elsewhere']],
+  ['noteburst-executor', ['keys', '*']],
+  ['noteburst-executor', ['flushall']],
+  ['noteburst-executor', ['config', 'get', '*']],
+  ['keda', ['get', '{noteburst}:source:job']],
+  ['keda', ['eval', "return redis.call('DEL', KEYS[1])", '1', `{noteburst}:${QUEUE}:active`]],
+] as const)('%s may not %s', async (user, [command, ...args]) => {
+  await expect(clientOf(user).call(command, ...args)).rejects.toThrow(/NOPERM|permission|ACL/);
+});
+
+test('a process with a wrong password says so, without the password', async () => {
+  const process = spawn(execPath, [join(ROOT, 'functions/submit/index.ts')], {
+    env: {
+      PORT: '0',
+      NOTEBURST_REDIS_URL: urlOf('noteburst-submit').replace('canary', 'wrong-canary'),
+      NOTEBURST_ENVIRONMENT_URL: 'https://data.example.org',
+      NOTEBURST_GAFAELFAWR_URL: 'https://data.example.org/auth/api/v1',
+    },
+  });
+  stack.defer(() => void process.kill('SIGKILL'));
+  let logged = '';
+  for (const stream of [process.stdout, process.stderr])
+    stream.on('data', (text) => (logged += String(text)));
+  await vi.waitUntil(() => logged.includes('WRONGPASS'), { timeout: 10_000, interval: 20 });
+  process.kill('SIGTERM');
+  await once(process, 'exit');
+  expect(logged).not.toContain('canary');
+});
+
+test('whatever the scripts of BullMQ may call, on rare ways too, is allowed', () => {
+  const scripts = {
+    'noteburst-submit': 'addPrioritizedJob,addStandardJob,getState,getStateV2',
+    'noteburst-status': 'getState,getStateV2',
+    'noteburst-executor':
+      'moveToActive,moveToFinished,extendLock,moveStalledJobsToWait,moveToDelayed,moveJobFromActiveToWait,updateProgress',
+  };
+  for (const [user, names] of Object.entries(scripts)) {
+    const files = globSync(`node_modules/bullmq/dist/esm/scripts/{${names}}-*.js`, { cwd: ROOT });
+    expect(files).toHaveLength(names.split(',').length);
+    const texts = files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n');
+    const called = [...texts.matchAll(/(?:rcall|redis\.call)\(\s*["'](\w+)/g)].map(
+      ([, name]) => `+${(name as string).toLowerCase()}`,
+    );
+    expect(called.length).toBeGreaterThan(5);
+    expect([...new Set(called)].filter((command) => !users.get(user)?.includes(command))).toEqual([]);
+  }
+});
