@@ -8,14 +8,6 @@ import { faultTable, type Row } from './table.ts';
 const BEGIN = '<!-- the table: written by `npm run test:faults -- --write` -->';
 const END = '<!-- end of the table -->';
 
-/** Cells that nobody has written yet. */
-const PENDING: Row[] = ['submit', 's1', 's4', 's8'].map((at) => ({
-  fault: 'Sentinel failover under lag',
-  at,
-  promised: '503, or the job survives',
-  outcome: 'pending',
-}));
-
 /** vitest's global set-up of the tiers with faults: a seed, and in the end the table. */
 export default function setUp(project: TestProject): () => void {
   const dir = mkdtempSync(join(tmpdir(), 'noteburst-fault-rows-'));
@@ -29,7 +21,7 @@ export default function setUp(project: TestProject): () => void {
   return () => {
     const lines = existsSync(path) ? readFileSync(path, 'utf8').trimEnd().split('\n') : [];
     const rows = lines.map((line) => JSON.parse(line) as Row);
-    const table = faultTable(project.name === 'faults-whole' ? [...rows, ...PENDING] : rows);
+    const table = faultTable(rows);
     console.log(`\n${table}\n`);
     if (process.env['NOTEBURST_FAULTS_WRITE'] === '1') writeTable(table);
     rmSync(dir, { recursive: true, force: true });

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { Redis } from 'ioredis';
+import type { Redis } from 'ioredis';
+import type { RedisSetup } from '../../lib/config/redis-env.ts';
 import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
 import type { NotebookResponse } from '../../lib/contract/notebooks-api.ts';
-import { untilReady } from '../../lib/queue/redis.ts';
+import { requestRedis, untilReady } from '../../lib/queue/redis.ts';
 import type { Stack } from '../support/stack.ts';
 
 /** A job that was accepted with 202, and how it was seen to have ended. */
@@ -33,13 +34,9 @@ export class Ledger {
   readonly #loops: Promise<void>[];
   #lastEvent = '0';
 
-  constructor(stack: Stack, redisUrl: string) {
+  constructor(stack: Stack, redis: RedisSetup | string) {
     this.#stack = stack;
-    this.#redis = new Redis(redisUrl, {
-      commandTimeout: 1_000,
-      maxRetriesPerRequest: 0,
-      enableOfflineQueue: false,
-    });
+    this.#redis = requestRedis(redis);
     this.#redis.on('error', () => undefined);
     this.#loops = [this.#every(() => this.#look()), this.#every(() => this.#listen())];
   }
@@ -100,6 +97,13 @@ export class Ledger {
       if (end && ends !== 1) this.violations.push(`${id}: the queue told ${ends} times that it ended`);
     }
     return [...new Set(this.violations)];
+  }
+
+  /** Redis has lost what came last: what ended may have to end once more, and was told of by events that are gone. */
+  reopen(): void {
+    for (const entry of this.entries.values()) delete entry.end;
+    this.#ends.clear();
+    this.#lastEvent = '0';
   }
 
   /** Closes these books and opens new ones. */

@@ -8,7 +8,10 @@ import type { World } from './world.ts';
 const stopped = (at: string, attempts: number, small = false): Cell => ({
   fault: 'SIGSTOP executor past the TTL',
   at,
-  promised: 'evicts itself on resume; its late commit is refused',
+  promised:
+    attempts === 1
+      ? 'evicts itself on resume; its end stands'
+      : 'evicts itself on resume; its late commit is refused',
   small,
   async run(world: World) {
     const hold = holdAt(world, at);
@@ -31,4 +34,10 @@ const stopped = (at: string, attempts: number, small = false): Cell => ({
   },
 });
 
-faultMatrix([stopped('s4', 2), stopped('s5', 2), stopped('s6', 2, true), stopped('s7', 2, true)]);
+faultMatrix([
+  stopped('s4', 2),
+  stopped('s5', 2),
+  stopped('s6', 2, true),
+  stopped('s7', 2, true),
+  stopped('s8', 1),
+]);

@@ -10,10 +10,12 @@ import { FakePlatform } from '../support/fake-platform.ts';
 import { FaultProxy } from '../support/fault-proxy.ts';
 import { leftInRedis } from '../support/leftovers.ts';
 import { platform as realPlatform } from '../support/platform.ts';
+import { SentinelSetup } from '../support/redis-sentinel.ts';
 import { TestRedisServer } from '../support/redis-server.ts';
 import { Stack } from '../support/stack.ts';
 import { sharedLabs } from './commanders.ts';
 import { Ledger } from './ledger.ts';
+import { PlatformProxy } from './platform-proxy.ts';
 
 /** Short, so that a recovery takes seconds; the defaults are 30 s each. */
 export const LEASE_TTL_MS = 3_000;
@@ -42,6 +44,10 @@ export interface Kept {
 export interface WorldOptions {
   /** A platform of its own by default, or the run's real one. */
   on?: 'fake' | 'real';
+  /** Three nodes with sentinels in place of the one Redis. */
+  sentinels?: boolean;
+  /** A bad network between the executors and the fake platform, too. */
+  platformProxy?: boolean;
   identities?: number;
   executorEnv?: Record<string, string>;
   functionEnv?: Record<string, string>;
@@ -49,23 +55,31 @@ export interface WorldOptions {
 
 type PartsOfWorld = Pick<World, 'redis' | 'stack' | 'ledger' | 'functionProxy' | 'dir'>;
 
+/** What only some worlds have. */
+interface Extras {
+  fake?: FakePlatform | undefined;
+  sentinels?: SentinelSetup | undefined;
+  platformProxy?: PlatformProxy | undefined;
+}
+
 /**
  * A whole service on a fake platform and a Redis of its own, with a bad network in between and a ledger outside: for
  * one test file.
  */
 export class World implements AsyncDisposable {
+  /** the one that there is, or one of the three nodes */
   readonly redis: TestRedisServer;
   readonly stack: Stack;
   readonly ledger: Ledger;
   /** between the functions and Redis */
   readonly functionProxy: FaultProxy;
   readonly dir: string;
-  readonly #fake: FakePlatform | undefined;
+  readonly #extras: Extras;
   readonly #kept = new Set<Kept>();
   readonly #holds: string[] = [];
 
-  private constructor(parts: PartsOfWorld, fake: FakePlatform | undefined) {
-    this.#fake = fake;
+  private constructor(parts: PartsOfWorld, extras: Extras) {
+    this.#extras = extras;
     ({
       redis: this.redis,
       stack: this.stack,
@@ -81,20 +95,33 @@ export class World implements AsyncDisposable {
     return this.#fake;
   }
 
+  get sentinels(): SentinelSetup {
+    if (!this.#extras.sentinels) throw new Error('This world has no sentinels');
+    return this.#extras.sentinels;
+  }
+
+  /** between the executors and the platform */
+  get platformProxy(): FaultProxy {
+    if (!this.#extras.platformProxy) throw new Error('This world has no bad network to its platform');
+    return this.#extras.platformProxy.network;
+  }
+
   static async start(options: WorldOptions = {}): Promise<World> {
     const dir = mkdtempSync(join(tmpdir(), 'noteburst-faults-'));
     const fake = options.on === 'real' ? undefined : await FakePlatform.start();
-    const redis = await TestRedisServer.start();
+    const sentinels = options.sentinels ? await SentinelSetup.start() : undefined;
+    const redis = sentinels ? await sentinels.master() : await TestRedisServer.start();
     const functionProxy = await FaultProxy.start(redis.url);
+    const platformProxy = options.platformProxy && fake ? await PlatformProxy.start(fake) : undefined;
     const { originUrl, gafaelfawrUrl, repertoireUrl, adminToken } = fake ?? realPlatform();
     const stack = await Stack.start({
       on: { originUrl, gafaelfawrUrl, repertoireUrl, adminToken, redisUrl: redis.url, scratchDir: dir },
       identities: options.identities ?? 1,
-      functionEnv: { NOTEBURST_REDIS_URL: functionProxy.url, ...options.functionEnv },
-      executorEnv: { ...EXECUTOR_ENV, ...options.executorEnv },
+      functionEnv: { NOTEBURST_REDIS_URL: functionProxy.url, ...sentinels?.env, ...options.functionEnv },
+      executorEnv: { ...EXECUTOR_ENV, ...platformProxy?.env, ...options.executorEnv },
     });
-    const ledger = new Ledger(stack, redis.url);
-    return new World({ redis, stack, ledger, functionProxy, dir }, fake);
+    const ledger = new Ledger(stack, sentinels?.setup ?? redis.url);
+    return new World({ redis, stack, ledger, functionProxy, dir }, { fake, sentinels, platformProxy });
   }
 
   get bot(): string {
@@ -112,7 +139,11 @@ export class World implements AsyncDisposable {
   async executor(env: Record<string, string> = {}): Promise<Kept> {
     const proxy = await FaultProxy.start(this.redis.url);
     const start = (first: Record<string, string>) =>
-      this.stack.startExecutor({ NOTEBURST_REDIS_URL: proxy.url, ...first });
+      this.stack.startExecutor({
+        NOTEBURST_REDIS_URL: proxy.url,
+        ...this.#extras.sentinels?.env,
+        ...first,
+      });
     const kept: Kept = {
       executor: await start(env),
       proxy,
@@ -175,8 +206,10 @@ export class World implements AsyncDisposable {
     await this.ledger.close();
     await this.stack[Symbol.asyncDispose]();
     await this.functionProxy[Symbol.asyncDispose]();
-    await this.redis[Symbol.asyncDispose]();
-    await this.#fake?.[Symbol.asyncDispose]();
+    const { sentinels, platformProxy, fake } = this.#extras;
+    await (sentinels ?? this.redis)[Symbol.asyncDispose]();
+    await platformProxy?.[Symbol.asyncDispose]();
+    await fake?.[Symbol.asyncDispose]();
     if (process.env['NOTEBURST_FAULTS_KEEP'] === undefined)
       rmSync(this.dir, { recursive: true, force: true });
   }
@@ -213,12 +246,17 @@ export class World implements AsyncDisposable {
   }
 
   async #onRedis<T>(use: (redis: Redis) => Promise<T>): Promise<T> {
-    const redis = new Redis(this.redis.url);
+    const master = (await this.#extras.sentinels?.master()) ?? this.redis;
+    const redis = new Redis(master.url);
     try {
       return await use(redis);
     } finally {
       redis.disconnect();
     }
+  }
+
+  get #fake(): FakePlatform | undefined {
+    return this.#extras.fake;
   }
 
   async #watch(kept: Kept, restart: () => Promise<Executor>): Promise<void> {

@@ -20,6 +20,7 @@ export class LabWatch {
   readonly #log: Logger;
   readonly #timings: LabWatchTimings;
   readonly #lost = new AbortController();
+  readonly #over = new AbortController();
   #checking: Promise<void> | undefined;
   #failures = 0;
 
@@ -52,6 +53,11 @@ export class LabWatch {
     else await this.check();
   }
 
+  /** Looks no more: the lab has served. */
+  close(): void {
+    this.#over.abort();
+  }
+
   /** Finds out whether the lab still lives; several callers share one answer. */
   check(): Promise<void> {
     return (this.#checking ??= this.#check().finally(() => (this.#checking = undefined)));
@@ -59,13 +65,15 @@ export class LabWatch {
 
   async #check(): Promise<void> {
     const deadline = performance.now() + this.#timings.patienceMs;
-    while (!this.#lost.signal.aborted) {
+    const enough = AbortSignal.any([this.#lost.signal, this.#over.signal]);
+    while (!enough.aborted) {
       try {
         return await this.#verify(AbortSignal.timeout(this.#timings.checkTimeoutMs));
       } catch (error) {
+        if (enough.aborted) return;
         if (isFinal(error) || performance.now() > deadline) return this.#lose(error);
         this.#log.warn({ err: error }, 'the lab is out of reach');
-        await sleep(this.#timings.againMs);
+        await sleep(this.#timings.againMs, undefined, { signal: enough }).catch(() => undefined);
       }
     }
   }

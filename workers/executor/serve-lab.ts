@@ -58,7 +58,7 @@ const RECONCILE_TIMEOUT_MS = 10_000;
 export async function serveLab(parts: ServeLabParts): Promise<void> {
   const { config, started, lease, stop, tenure, on, log } = parts;
   const lost = new AbortController();
-  const backend = newBackend(parts, lost.signal);
+  const backend = newBackend(parts, lost.signal, () => void watch.check());
   const watch = new LabWatch((signal) => backend.ask(() => started.lab.verify(signal)), log);
   for (const signal of [lease.lost, watch.lost]) signal.addEventListener('abort', () => lost.abort());
   const busy = new BusyCount(on);
@@ -102,6 +102,7 @@ export async function serveLab(parts: ServeLabParts): Promise<void> {
     await Promise.all([keepalive, reconciling]);
     await worker.close();
     await backend.close();
+    watch.close();
   }
   if (isTokenRefusal(watch.lost.reason)) throw watch.lost.reason;
 }
@@ -129,7 +130,12 @@ async function warm(backend: Backend, kernelName: string, signal: AbortSignal, l
   }
 }
 
-function newBackend({ config, started, lease, log }: ServeLabParts, labLost: AbortSignal): Backend {
+/** @param onCut told when the lab may be gone, as a kernel's connection was cut */
+function newBackend(
+  { config, started, lease, log }: ServeLabParts,
+  labLost: AbortSignal,
+  onCut: () => void,
+): Backend {
   if (config.backend === 'extension') return new ExtensionBackend(started.rubinExecution);
   return new WebsocketBackend(
     new KernelPool({
@@ -139,6 +145,7 @@ function newBackend({ config, started, lease, log }: ServeLabParts, labLost: Abo
       maxKernels: config.maxKernels,
       limits: { maxMessageBytes: maxMessageBytes(config.outputLimits) },
       labLost,
+      onCut,
       onBackgroundError: (error) => log.warn({ err: error }, 'kernel pool'),
     }),
     config.outputLimits,

@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis';
 import { KEY_PREFIX } from '../../../lib/contract/nbexec-job.ts';
 import { Gafaelfawr } from '../../../lib/gafaelfawr.ts';
 import { nextEpoch } from '../../../workers/executor/identity/fencing-epoch.ts';
+import { IdentityLease } from '../../../workers/executor/identity/identity-lease.ts';
 import { HubClient } from '../../../workers/executor/lab/hub-client.ts';
 import { JupyterHttp } from '../../../workers/executor/lab/jupyter-http.ts';
 import { LabApi } from '../../../workers/executor/lab/lab-api.ts';
@@ -62,6 +63,29 @@ describe('I3, no lab command takes effect from an older epoch', () => {
     const shared = /start-session noteburst\/7\/late under epoch 7 in a lab of epoch \d+/;
     expect(sharedLabs(platform.commands).join()).toMatch(guarded ? /^$/ : shared);
     await old.close();
+  });
+
+  test.each(GUARDS)('%s: the lease is asked before each call of hub and lab', async (_, guarded) => {
+    if (!guarded) vi.spyOn(IdentityLease.prototype, 'assertHeld').mockReturnValue();
+    const { username, hub } = bench;
+    const { states, lease } = await bench.executor();
+    const { promise: taken, resolve: take } = Promise.withResolvers<number>();
+    // While its lab came up it was stopped for so long that another has its identity, and has only begun to fence; it
+    // wakes up before its timers do.
+    hub.onSpawned = () => {
+      lease.disconnect();
+      const now = Date.now.bind(Date);
+      vi.spyOn(Date, 'now').mockImplementation(() => now() + 60_000);
+      take(nextEpoch(file.redis, username));
+    };
+    const newer = await taken;
+    await vi.waitUntil(() => states().some((state) => ['evicted', 'ready'].includes(state)), {
+      timeout: 10_000,
+      interval: 2,
+    });
+    const late = platform.commands.filter(({ action }) => action === 'start-session');
+    for (const { path } of late) expect(Number(path?.split('/')[1])).toBeLessThan(newer);
+    expect(late.length > 0).toBe(!guarded);
   });
 });
 

@@ -1,6 +1,6 @@
 import { expect } from 'vitest';
 import { faultMatrix, type Cell } from '../matrix.ts';
-import { lasting } from '../notebooks.ts';
+import { cellsOf, lasting, quick } from '../notebooks.ts';
 import { elapsed, ended, holdAt, onlyEnd, RECOVERY_MS } from '../steps.ts';
 import { LEASE_TTL_MS, type World } from '../world.ts';
 
@@ -71,4 +71,57 @@ const frozenRedis = (at: string): Cell => ({
   },
 });
 
-faultMatrix([killed('s6', 2), killed('s8', 1), stopped('s7'), frozenRedis('s6')], { on: 'real' });
+/** The limit is the process's own, as there may be no cgroup here to limit it from outside. */
+const OVER_ITS_LIMIT = `import resource
+used = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**28, used + 2**28))
+hog = bytearray(2**31)`;
+
+/** What the system's OOM killer does to the process that has most. */
+const OOM_KILLED = `import os, signal
+hog = bytearray(2**28)
+os.kill(os.getpid(), signal.SIGKILL)`;
+
+const outOfMemory = (how: string, source: string, promised: string, expected: object): Cell => ({
+  fault: `${ON}: kernel out of memory, ${how}`,
+  at: 's6',
+  promised,
+  timeoutMs: 180_000,
+  async run(world: World) {
+    await world.executor();
+    await world.healthy(SLOWER_MS);
+    const begunAt = performance.now();
+    await world.ledger.submit(cellsOf("print('begun')", source, "print('never')"));
+    const job = await onlyEnd(world, SLOWER_MS);
+    const recoveryMs = elapsed(begunAt);
+    expect(job).toMatchObject({ ...expected, attempts: 1 });
+    expect(job.ipynb ?? job.partial_ipynb).toContain('begun');
+    await world.ledger.submit(quick());
+    const [, next] = await world.ledger.settled(SLOWER_MS);
+    expect(next?.end?.job).toMatchObject({ success: true });
+    return recoveryMs;
+  },
+});
+
+faultMatrix(
+  [
+    killed('s6', 2),
+    killed('s8', 1),
+    stopped('s7'),
+    frozenRedis('s6'),
+    outOfMemory(
+      'told by malloc',
+      OVER_ITS_LIMIT,
+      'its MemoryError is the notebook’s; the next job is healthy',
+      {
+        success: true,
+        ipynb_error: { name: 'MemoryError' },
+      },
+    ),
+    outOfMemory('killed', OOM_KILLED, 'one terminal error with its reason; the next job is healthy', {
+      success: false,
+      error: { reason: 'kernel_died' },
+    }),
+  ],
+  { on: 'real' },
+);

@@ -93,4 +93,16 @@ describe('a lab', () => {
     await Promise.all([watch.check(), watch.check(), watch.failed(noKernel)]);
     expect(verify).toHaveBeenCalledOnce();
   });
+
+  test('that has served is not asked any more, and not lost either', async () => {
+    const verify = vi.fn(() => Promise.reject(badGateway()));
+    const timings = { patienceMs: 60_000, againMs: 60_000, checkTimeoutMs: 1_000 };
+    const watch = new LabWatch(verify, silentLog(), timings);
+    const checked = watch.check();
+    await vi.waitFor(() => expect(verify).toHaveBeenCalledOnce());
+    watch.close();
+    await checked;
+    expect(verify).toHaveBeenCalledOnce();
+    expect(watch.lost.aborted).toBe(false);
+  });
 });

@@ -1,6 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { PoolClosedError, UnknownKernelError } from '../../../workers/executor/kernel/kernel-error.ts';
+import {
+  PoolClosedError,
+  SocketClosedError,
+  UnknownKernelError,
+} from '../../../workers/executor/kernel/kernel-error.ts';
 import { KernelPool, type KernelPoolOptions } from '../../../workers/executor/kernel/kernel-pool.ts';
 import { startFakeKernelServer, type FakeKernelServer } from '../../support/fake-kernel-server.ts';
 
@@ -221,5 +225,44 @@ describe('KernelPool', () => {
     expect(await starting).toBeInstanceOf(PoolClosedError);
     expect(server.sessions.size).toBe(0);
     await expect(pool.acquire('fake', signal)).rejects.toThrow(PoolClosedError);
+  });
+
+  test('whatever runs or starts in a lost lab fails at once, and nothing is deleted there any more', async () => {
+    const labLost = new AbortController();
+    const onCut = vi.fn();
+    makePool({ maxKernels: 2, size: 2, labLost: labLost.signal, onCut, deleteTimeoutMs: 60_000 });
+    const kernel = await pool.acquire('fake', signal);
+    server.onExecute = () => undefined;
+    const running = kernel.execute('1', { onIopub: () => undefined }).catch((error: unknown) => error);
+    // As of the hub in place of a lab that is not running.
+    const deleting = vi.spyOn(server.host, 'deleteSession').mockRejectedValue(new Error('HTTP 424'));
+    server.onKernelInfo = () => undefined;
+    const starting = pool.acquire('fake', signal).catch((error: unknown) => error);
+    await vi.waitFor(() => expect(server.sockets.size).toBe(2));
+    server.refuseWith = 424;
+    for (const socket of server.sockets) socket.terminate();
+    await vi.waitFor(() => expect(onCut).toHaveBeenCalled());
+    const lostAt = performance.now();
+    labLost.abort();
+    expect(await running).toBeInstanceOf(SocketClosedError);
+    expect(await starting).toBeInstanceOf(Error);
+    await pool.close();
+    expect(performance.now() - lostAt).toBeLessThan(1_000);
+    const tried = deleting.mock.calls.length;
+    await pool.release(kernel);
+    expect(deleting).toHaveBeenCalledTimes(tried);
+    server.sessions.clear();
+  });
+
+  test.each(['cut', 'refused'])('tells of a socket that is %s, as the lab may be gone', async (how) => {
+    const onCut = vi.fn();
+    makePool({ onCut, refillDelayMs: 60_000 });
+    if (how === 'refused') server.refuseWith = 424;
+    const kernel = await pool.acquire('fake', signal).catch(() => undefined);
+    expect(onCut).toHaveBeenCalledTimes(how === 'refused' ? 1 : 0);
+    for (const socket of server.sockets) socket.terminate();
+    await vi.waitFor(() => expect(onCut).toHaveBeenCalledOnce());
+    if (kernel) await pool.release(kernel);
+    expect(onCut).toHaveBeenCalledOnce();
   });
 });

@@ -22,8 +22,6 @@ export interface KernelPoolOptions extends KernelStarterOptions {
   aliveTimeoutMs?: number;
   /** For each deletion. */
   deleteTimeoutMs?: number;
-  /** Aborted when the lab is lost: its kernels end with it, and their deletion is not tried any longer. */
-  labLost?: AbortSignal;
   /** Told of what fails in the background (refill, deletion); nobody awaits those. */
   onBackgroundError?: (error: unknown) => void;
 }
@@ -55,11 +53,12 @@ export class KernelPool {
       refillDelayMs: 250,
       aliveTimeoutMs: 2_000,
       deleteTimeoutMs: 5_000,
-      labLost: new AbortController().signal,
       onBackgroundError: () => undefined,
       ...options,
     };
     this.#starter = new KernelStarter(options, this.#closing.signal);
+    // What runs in a lost lab fails at once, instead of waiting for an interrupt or for its socket to come back.
+    options.labLost?.addEventListener('abort', () => void this.close(), { once: true });
   }
 
   /**
@@ -253,14 +252,12 @@ export class KernelPool {
   }
 
   #discard(kernel: LeasedKernel): Promise<void> {
-    const { deleteTimeoutMs, labLost, onBackgroundError } = this.#options;
+    const { deleteTimeoutMs, onBackgroundError } = this.#options;
     this.#leased.delete(kernel);
     this.#deleting++;
     const deletion = kernel
-      .delete(AbortSignal.any([AbortSignal.timeout(deleteTimeoutMs), labLost]))
-      .catch((error: unknown) => {
-        if (!labLost.aborted) onBackgroundError(error);
-      })
+      .delete(AbortSignal.timeout(deleteTimeoutMs))
+      .catch(onBackgroundError)
       .finally(() => {
         this.#deleting--;
         this.#pump(false);

@@ -1,15 +1,12 @@
 import { randomUUID } from 'node:crypto';
-import type { ConnectionTimings } from './connection-timings.ts';
 import type { ProcessProbe } from './death-watch.ts';
 import type { KernelHost } from './kernel-host.ts';
-import { LeasedKernel, type SocketLimits } from './leased-kernel.ts';
+import { LeasedKernel, type LeasedKernelOptions } from './leased-kernel.ts';
 
-export interface KernelStarterOptions {
+export interface KernelStarterOptions extends Omit<LeasedKernelOptions, 'processProbe'> {
   host: KernelHost;
   /** Sessions are named this and a random part: it tells, in a listing of the lab, whose they are. */
   sessionPathPrefix: string;
-  timings?: Partial<ConnectionTimings>;
-  limits?: SocketLimits;
 }
 
 /** Starts kernels, and counts those on their way. */
@@ -36,12 +33,11 @@ export class KernelStarter {
 
   /** Starts one; it no longer counts once this settles. */
   async start(kernelName: string, processProbe: ProcessProbe): Promise<LeasedKernel> {
-    const { host, sessionPathPrefix, timings, limits } = this.#options;
-    const options = { ...(timings && { timings }), ...(limits && { limits }), processProbe };
+    const { host, sessionPathPrefix, ...options } = this.#options;
     const path = `${sessionPathPrefix}${randomUUID()}`;
     this.#count(kernelName, 1);
     try {
-      return await LeasedKernel.start(host, kernelName, path, options, this.#signal);
+      return await LeasedKernel.start(host, kernelName, path, { ...options, processProbe }, this.#signal);
     } finally {
       this.#count(kernelName, -1);
     }
@@ -49,14 +45,9 @@ export class KernelStarter {
 
   /** Starts one that looks after the others, and is not counted. */
   startWitness(kernelName: string): Promise<LeasedKernel> {
-    const { host, sessionPathPrefix } = this.#options;
-    return LeasedKernel.start(
-      host,
-      kernelName,
-      `${sessionPathPrefix}witness-${randomUUID()}`,
-      {},
-      this.#signal,
-    );
+    const { host, sessionPathPrefix, ...options } = this.#options;
+    const path = `${sessionPathPrefix}witness-${randomUUID()}`;
+    return LeasedKernel.start(host, kernelName, path, options, this.#signal);
   }
 
   #count(kernelName: string, change: number): void {

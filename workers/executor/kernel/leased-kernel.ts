@@ -5,6 +5,7 @@ import type { ConnectionTimings } from './connection-timings.ts';
 import { KernelConnection, type ExecuteOptions } from './kernel-connection.ts';
 import type { KernelHost } from './kernel-host.ts';
 import { openKernelSocket, type KernelSocketOptions } from './kernel-socket.ts';
+import type { OpenTransport } from './kernel-transport.ts';
 import type { CommMessage, JsonObject } from './messages.ts';
 
 /** What running a notebook needs of a kernel; `LeasedKernel` is the real one, tests script their own. */
@@ -29,6 +30,10 @@ export interface LeasedKernelOptions {
   limits?: SocketLimits;
   /** Looks for processes in the lab, to tell a dead kernel from a silent one. */
   processProbe?: ProcessProbe;
+  /** Aborted when the lab is lost, and the kernel with it: then there is nothing to delete. */
+  labLost?: AbortSignal;
+  /** Told when the socket was cut or could not be opened: the lab behind it may be gone. */
+  onCut?: () => void;
 }
 
 const DELETE_RETRY_MS = 400;
@@ -42,11 +47,13 @@ export class LeasedKernel implements NotebookKernel {
   readonly #path: string;
   readonly #host: KernelHost;
   readonly #connection: KernelConnection;
+  readonly #labLost: AbortSignal;
 
   private constructor(
     host: KernelHost,
     names: { kernelName: string; kernelId: string; sessionId: string; path: string },
     connection: KernelConnection,
+    labLost = new AbortController().signal,
   ) {
     this.kernelName = names.kernelName;
     this.kernelId = names.kernelId;
@@ -54,6 +61,7 @@ export class LeasedKernel implements NotebookKernel {
     this.#path = names.path;
     this.#host = host;
     this.#connection = connection;
+    this.#labLost = labLost;
   }
 
   /**
@@ -70,14 +78,12 @@ export class LeasedKernel implements NotebookKernel {
   ): Promise<LeasedKernel> {
     const session = await host.startSession(kernelName, path, signal);
     const connection = new KernelConnection(
-      (clientSession) => async (handlers, signal) => {
-        const channels = await host.channels(session.kernelId, clientSession);
-        return openKernelSocket({ ...options.limits, ...channels }, handlers, signal);
-      },
+      opener(host, session.kernelId, options),
       options.timings,
       options.processProbe,
     );
-    const kernel = new LeasedKernel(host, { kernelName, path, ...session }, connection);
+    const names = { kernelName, path, ...session };
+    const kernel = new LeasedKernel(host, names, connection, options.labLost);
     try {
       await connection.ready(signal);
       await kernel.#keepHistoryInMemory(signal);
@@ -139,16 +145,34 @@ export class LeasedKernel implements NotebookKernel {
   /** Closes the socket and deletes the session, which ends the kernel; tries again until the signal fires. */
   async delete(signal: AbortSignal): Promise<void> {
     await this.#connection.close();
-    for (;;) {
+    const until = AbortSignal.any([signal, this.#labLost]);
+    while (!this.#labLost.aborted) {
       try {
-        await this.#host.deleteSession(this.sessionId, signal);
+        await this.#host.deleteSession(this.sessionId, until);
         return;
       } catch (error) {
         // jupyter_server answers 500 while it restarts a dead kernel, and would leave the new one running for ever.
-        await delay(DELETE_RETRY_MS, undefined, { signal }).catch(() => {
-          throw error;
-        });
+        await delay(DELETE_RETRY_MS, undefined, { signal: until }).catch(() => undefined);
+        if (signal.aborted) throw error;
       }
     }
   }
+}
+
+/** Opens the kernel's websocket, the first one and each that takes the place of one that was cut. */
+function opener(host: KernelHost, kernelId: string, { limits, onCut }: LeasedKernelOptions) {
+  return (clientSession: string): OpenTransport =>
+    async (handlers, signal) => {
+      const onClose: typeof handlers.onClose = (error) => {
+        onCut?.();
+        handlers.onClose(error);
+      };
+      try {
+        const channels = await host.channels(kernelId, clientSession);
+        return await openKernelSocket({ ...limits, ...channels }, { ...handlers, onClose }, signal);
+      } catch (error) {
+        if (!signal.aborted) onCut?.();
+        throw error;
+      }
+    };
 }
