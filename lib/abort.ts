@@ -10,12 +10,13 @@ export async function aborted(signal: AbortSignal): Promise<void> {
 /** The promise's value, or undefined as soon as the signal fires. The promise's rejection passes. */
 export async function settledOrAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T | undefined> {
   if (signal.aborted) return undefined;
-  const stop = new AbortController();
   const fired = Promise.withResolvers<undefined>();
-  signal.addEventListener('abort', () => fired.resolve(undefined), { once: true, signal: stop.signal });
+  const fire = () => fired.resolve(undefined);
+  // Taken off by name: another controller for that would make an error, with its stack, each time.
+  signal.addEventListener('abort', fire, { once: true });
   try {
     return await Promise.race([promise, fired.promise]);
   } finally {
-    stop.abort();
+    signal.removeEventListener('abort', fire);
   }
 }

@@ -1,6 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { createZstdCompress, zstdDecompress } from 'node:zlib';
+import { createZstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib';
 import type { Redis } from 'ioredis';
 import { KEY_PREFIX } from '../contract/nbexec-job.ts';
 import { NotReplicatedError, replicated } from './redis.ts';
@@ -73,12 +73,32 @@ export class ResultStore {
   }
 }
 
+/** What is small is compressed at once: that takes a tenth of the millisecond that handing it to a thread does. */
+const AT_ONCE_BYTES = 128 * 1024;
+
 async function compress(pieces: Iterable<string>): Promise<Buffer> {
+  const rest = bounded(pieces);
+  const begin: Buffer[] = [];
+  let bytes = 0;
+  while (bytes <= AT_ONCE_BYTES) {
+    const { done, value } = rest.next();
+    if (done) return zstdCompressSync(Buffer.concat(begin));
+    begin.push(value);
+    bytes += value.length;
+  }
+  return compressInThread(chain(begin, rest));
+}
+
+async function compressInThread(pieces: Iterable<Buffer>): Promise<Buffer> {
   const chunks: Buffer[] = [];
-  await pipeline(bounded(pieces), createZstdCompress(), async (compressed: AsyncIterable<Buffer>) => {
+  await pipeline(pieces, createZstdCompress(), async (compressed: AsyncIterable<Buffer>) => {
     for await (const chunk of compressed) chunks.push(chunk);
   });
   return Buffer.concat(chunks);
+}
+
+function* chain<T>(...parts: Iterable<T>[]): Generator<T> {
+  for (const part of parts) yield* part;
 }
 
 function* bounded(pieces: Iterable<string>): Generator<Buffer> {
