@@ -193,6 +193,20 @@ describe('asked to stop', () => {
     bench.hub.cull();
     platform.revoke(bench.username);
   });
+
+  test.each(['ready', 'running'] as const)(
+    'when %s, in the moment in which its token is revoked, it leaves nothing behind either',
+    async (state) => {
+      const { executor, until, ended: over } = await bench.executor();
+      await until('ready');
+      if (state === 'running') await bench.submit("time.sleep(0.6); print('a')");
+      await until(state);
+      executor.requestStop();
+      platform.revoke(bench.username);
+      await expect(over).resolves.toBeUndefined();
+      expect(await bench.left()).toEqual(NOTHING);
+    },
+  );
 });
 
 describe('a hub that cannot spawn', () => {

@@ -134,19 +134,15 @@ export class Executor {
 
   /** Tokens of earlier holders die first: with them nobody else can command the lab that is about to be ours. */
   async #withToken(lease: IdentityLease, log: Logger): Promise<void> {
-    const { config, gafaelfawr } = this.#parts;
-    const { username, uid, gid } = lease.identity;
+    const { config, hubUrl } = this.#parts;
+    const { username } = lease.identity;
     try {
       await this.#deleteTokens(lease, AbortSignal.any([lease.lost, this.#stop.signal]));
-      const lifetimeMs = config.tokenLifetimeSeconds * 1_000;
-      const expires = new Date(Date.now() + lifetimeMs);
-      const { tokenScopes: scopes } = config;
-      // Not cut off by a stop: a token whose minting was given up would live on, known to nobody.
-      const token = await gafaelfawr.createServiceToken({ username, scopes, expires, uid, gid }, lease.lost);
+      const tenure = tenureOf(config.tokenLifetimeSeconds * 1_000, config.graceMs);
+      const token = await this.#mintToken(lease);
       await crashpoint('s2');
       const guard = () => lease.assertHeld();
-      const access: LabAccess = { hubUrl: this.#parts.hubUrl, username, token, logger: log, guard };
-      const tenure = tenureOf(lifetimeMs, config.graceMs);
+      const access: LabAccess = { hubUrl, username, token, logger: log, guard };
       const over = AbortSignal.any([this.#stop.signal, tenure.end.signal, lease.lost]);
       while (!over.aborted) {
         if (this.#state === 'draining') this.#on('respawn');
@@ -160,6 +156,17 @@ export class Executor {
       }
     }
     lease.lost.throwIfAborted();
+  }
+
+  /** Not cut off by a stop: a token whose minting was given up would live on, known to nobody. */
+  #mintToken(lease: IdentityLease): Promise<string> {
+    const { config, gafaelfawr } = this.#parts;
+    const expires = new Date(Date.now() + config.tokenLifetimeSeconds * 1_000);
+    lease.assertHeld();
+    return gafaelfawr.createServiceToken(
+      { ...lease.identity, scopes: config.tokenScopes, expires },
+      lease.lost,
+    );
   }
 
   async #deleteTokens(lease: IdentityLease, signal: AbortSignal): Promise<void> {
@@ -178,10 +185,10 @@ export class Executor {
     try {
       started = await this.#startLab(lease, access, AbortSignal.any([stop, tenure.end.signal, lease.lost]));
     } catch (error) {
-      evictFor(lease, error);
+      this.#evictFor(lease, error);
       // The spawn may go on without us: on the way out there must be no lab.
       if (!lease.lost.aborted) {
-        await this.#exitStep(log, 'stop the lab', (signal) => stopLeftoverLab(access, signal));
+        await this.#stopLab(lease, access, (signal) => stopLeftoverLab(access, signal));
       }
       throw error;
     }
@@ -192,12 +199,34 @@ export class Executor {
       const bound = { started, lease, stop, graceMs, tenure: end, reconcileEveryMs, on, log };
       await serveLab({ ...this.#parts, ...bound });
     } catch (error) {
-      evictFor(lease, error);
+      this.#evictFor(lease, error);
       throw error;
     } finally {
       if (lease.lost.aborted) await started.close();
-      else await this.#exitStep(log, 'stop the lab', (signal) => started.stop(signal));
+      else await this.#stopLab(lease, access, (signal) => started.stop(signal));
     }
+  }
+
+  /** With another token where ours was revoked meanwhile: the lease is ours all the same. */
+  #stopLab(
+    lease: IdentityLease,
+    access: LabAccess,
+    stop: (signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    return this.#exitStep(access.logger, 'stop the lab', async (signal) => {
+      try {
+        await stop(signal);
+      } catch (error) {
+        if (!isTokenRefusal(error)) throw error;
+        await stopLeftoverLab({ ...access, token: await this.#mintToken(lease) }, signal);
+      }
+    });
+  }
+
+  /** What some errors say about the lease itself; on the way out a refused token is no reason to leave the lab behind. */
+  #evictFor(lease: IdentityLease, error: unknown): void {
+    if (isTokenRefusal(error) && !this.#stop.signal.aborted) lease.evict('token_refused', error.message);
+    if (error instanceof NewerEpochError) lease.evict('newer_epoch', error.message);
   }
 
   async #startLab(lease: IdentityLease, access: LabAccess, signal: AbortSignal): Promise<StartedLab> {
@@ -233,12 +262,6 @@ const isFinal = (error: unknown): boolean =>
   isTokenRefusal(error) ||
   error instanceof LeaseLostError ||
   (error instanceof GafaelfawrError && !error.transient);
-
-/** What some errors say about the lease itself. */
-function evictFor(lease: IdentityLease, error: unknown): void {
-  if (isTokenRefusal(error)) lease.evict('token_refused', error.message);
-  if (error instanceof NewerEpochError) lease.evict('newer_epoch', error.message);
-}
 
 /** How long the hub wants to be left alone, as far as the error or what caused it says so. */
 function retryAfterMs(error: unknown): number {

@@ -136,6 +136,7 @@ export class IdentityLease {
   }
 
   async #renew(): Promise<void> {
+    if (this.#deadline.passed) return;
     const sent = instant(this.#parts.clocks);
     const outcome = await this.#lock.extend(this.#parts.timings.ttlMs);
     if (this.#released || this.#lost.signal.aborted) return;
