@@ -98,7 +98,7 @@ test('no two executors ever act at once, and epochs rise, whatever network, cloc
     taken += world.epochs.length;
     lost += world.executors.filter(({ lease, acts }) => lease && !acts).length;
   };
-  await fc.assert(leases({ marginMs: MARGIN_MS }, count), { numRuns: 300 });
+  await fc.assert(leases({ marginMs: MARGIN_MS }, count), { numRuns: 600 });
   // Or nothing would have been shown.
   expect(taken).toBeGreaterThan(300);
   expect(lost).toBeGreaterThan(30);

@@ -87,7 +87,7 @@ export class LeaseWorld {
       return (this.#epoch = Math.max(this.#epoch + 1, this.nowMs, Number(value)));
     const held = this.#lock && this.#lock.untilMs > this.nowMs ? this.#lock : undefined;
     const lock = { value, untilMs: this.nowMs + Number(ttlMs), holder: from };
-    if (script.includes('exists')) return held ? 0 : ((this.#lock = lock), 1);
+    if (script.includes('"exists"')) return held ? 0 : ((this.#lock = lock), 1);
     if (script.trim() === 'return #KEYS') return 1;
     if (held?.value !== value) return 0;
     this.#lock = script.includes('"del"') ? undefined : lock;
