@@ -15,7 +15,22 @@ interface Result {
   passed: number;
   failed: number;
   skipped: number;
+  /** What failed, with the beginning of its message. */
+  failures: string[];
   seconds: number;
+}
+
+/** As vitest's JSON reporter writes it, as far as it is read here. */
+interface Report {
+  numPassedTests: number;
+  numFailedTests: number;
+  numPendingTests: number;
+  numTodoTests: number;
+  testResults: {
+    name: string;
+    message: string;
+    assertionResults: { status: string; fullName: string; failureMessages: string[] }[];
+  }[];
 }
 
 const CHECKS: [title: string, ...command: string[]][] = [
@@ -73,7 +88,7 @@ async function timed(title: string, work: () => Promise<Omit<Result, 'title' | '
 async function check(title: string, command: string[]): Promise<Result> {
   return timed(title, async () => {
     const failed = (await run(command, true)) === 0 ? 0 : 1;
-    return { passed: 1 - failed, failed, skipped: 0 };
+    return { passed: 1 - failed, failed, skipped: 0, failures: failed ? [command.join(' ')] : [] };
   });
 }
 
@@ -90,22 +105,32 @@ async function tier(name: string, reports: string): Promise<Result> {
       `--outputFile.json=${report}`,
     ];
     const code = await run(['vitest', ...args], false);
-    const counts = readCounts(report);
+    const outcome = readReport(report);
     // A tier that broke outside a test, in its set-up or its leak check, has failed too.
-    if (code !== 0 && counts.failed === 0) counts.failed = 1;
-    return counts;
+    if (code !== 0 && outcome.failed === 0) {
+      return { ...outcome, failed: 1, failures: [`vitest ended with ${code}, outside of any test`] };
+    }
+    return outcome;
   });
 }
 
-function readCounts(report: string) {
+function readReport(path: string): Omit<Result, 'title' | 'seconds'> {
   try {
-    const json = JSON.parse(readFileSync(report, 'utf8')) as Record<string, number>;
-    const skipped = (json['numPendingTests'] ?? 0) + (json['numTodoTests'] ?? 0);
-    return { passed: json['numPassedTests'] ?? 0, failed: json['numFailedTests'] ?? 0, skipped };
+    const report = JSON.parse(readFileSync(path, 'utf8')) as Report;
+    const skipped = report.numPendingTests + report.numTodoTests;
+    const failures = report.testResults.flatMap(({ name, message, assertionResults }) => [
+      ...assertionResults
+        .filter(({ status }) => status === 'failed')
+        .map(({ fullName, failureMessages }) => `${fullName}: ${beginning(failureMessages[0])}`),
+      ...(message ? [`${name}: ${beginning(message)}`] : []),
+    ]);
+    return { passed: report.numPassedTests, failed: report.numFailedTests, skipped, failures };
   } catch {
-    return { passed: 0, failed: 1, skipped: 0 };
+    return { passed: 0, failed: 1, skipped: 0, failures: ['vitest left no report'] };
   }
 }
+
+const beginning = (message = ''): string => message.split('\n').slice(0, 4).join(' ').slice(0, 600);
 
 /** What the command line asks for beyond the quick tiers. */
 function slowTiers(): string[] {
@@ -135,11 +160,13 @@ async function main(): Promise<number> {
     rmSync(reports, { recursive: true, force: true });
   }
   console.log('\n── summary');
-  for (const { title, passed, failed, skipped, seconds } of results) {
+  for (const { title, passed, failed, skipped, failures, seconds } of results) {
     const counts = `${passed} passed${failed ? `, ${failed} FAILED` : ''}${skipped ? `, ${skipped} skipped` : ''}`;
     console.log(
       `${failed ? '✗' : '✓'} ${title.padEnd(16)} ${counts.padEnd(28)} ${seconds.toFixed(1).padStart(7)} s`,
     );
+    // Once more here: in a long log the end is what is read.
+    for (const failure of failures) console.log(`    ${failure}`);
   }
   const total = (key: 'passed' | 'failed') => results.reduce((sum, result) => sum + result[key], 0);
   if (stop.signal.aborted) console.log('stopped before the end');

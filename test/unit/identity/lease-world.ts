@@ -30,6 +30,8 @@ type Callback = (error: Error | null, result?: unknown) => void;
 export class LeaseWorld {
   readonly executors: Executor[];
   readonly epochs: number[] = [];
+  /** How many leases were lost before they were released. */
+  losses = 0;
   readonly #fates: Fate[];
   #sleptMs = 0;
   #fate = 0;
@@ -143,7 +145,9 @@ export class Executor {
     void tryAcquire({ username: 'bot-model' }, this.#parts).then((lease) => {
       this.acquiring = false;
       this.lease = lease;
-      if (lease) this.#world.epochs.push(lease.epoch);
+      if (!lease) return;
+      this.#world.epochs.push(lease.epoch);
+      lease.lost.addEventListener('abort', () => this.#world.losses++);
     });
   }
 

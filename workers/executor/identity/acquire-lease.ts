@@ -40,9 +40,12 @@ export async function tryAcquire(identity: Identity, parts: LeaseParts): Promise
     await crashpoint('s1');
     const epoch = await nextEpoch(parts.redis, username);
     const log = parts.log.child({ identity: username, epoch });
-    return new IdentityLease(lock, identity, epoch, sent, { ...parts, log });
+    const lease = new IdentityLease(lock, identity, epoch, sent, { ...parts, log });
+    // Asking took its time: by now the identity may be another's, with an epoch above this one.
+    lease.assertHeld();
+    return lease;
   } catch (error) {
-    parts.log.warn({ err: error, identity: username }, 'no fencing epoch, lock given back');
+    parts.log.warn({ err: error, identity: username }, 'not leased, lock given back');
     await lock.release().catch(() => undefined);
     return undefined;
   }
