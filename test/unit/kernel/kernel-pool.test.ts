@@ -151,6 +151,26 @@ describe('KernelPool', () => {
     );
   });
 
+  test('while a notebook runs, and the next finds a warm kernel, the refill waits; but not for ever', async () => {
+    makePool({ size: 2, maxKernels: 4, refillDelayMs: 100 });
+    await pool.warm('fake', signal);
+    const begunAt = performance.now();
+    await pool.acquire('fake', signal);
+    await sleep(300);
+    expect(pool.counts).toEqual({ idle: 1, leased: 1, starting: 0 });
+    await vi.waitFor(() => expect(pool.counts.idle).toBe(2), { interval: 1 });
+    expect(performance.now() - begunAt).toBeGreaterThan(395);
+  });
+
+  test('without a warm kernel for the next notebook the refill does not wait', async () => {
+    makePool({ size: 1, maxKernels: 2, refillDelayMs: 300 });
+    await pool.warm('fake', signal);
+    const begunAt = performance.now();
+    await pool.acquire('fake', signal);
+    await vi.waitFor(() => expect(pool.counts.idle).toBe(1), { interval: 1 });
+    expect(performance.now() - begunAt).toBeLessThan(600);
+  });
+
   test('kernels of another name that were on their way do not keep a caller waiting', async () => {
     const answer = server.onKernelInfo;
     server.onKernelInfo = (kernel, request) => void setTimeout(() => answer(kernel, request), 50);

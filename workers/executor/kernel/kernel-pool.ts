@@ -14,8 +14,9 @@ export interface KernelPoolOptions extends KernelStarterOptions {
   /** How many names count as used lately. */
   recentNames?: number;
   /**
-   * Between handing a kernel out and starting the next, so that a short notebook has the CPU to itself. Hand-outs
-   * meanwhile do not put it off, or it would never come while there is much to do.
+   * Between handing a kernel out and starting the next, so that a short notebook has the CPU to itself; as long again
+   * up to three times while one still runs and the next finds a warm kernel. Hand-outs meanwhile do not put it off, or
+   * it would never come while there is much to do.
    */
   refillDelayMs?: number;
   /** For a warm kernel to prove that it lives before it is handed out. */
@@ -25,6 +26,9 @@ export interface KernelPoolOptions extends KernelStarterOptions {
   /** Told of what fails in the background (refill, deletion); nobody awaits those. */
   onBackgroundError?: (error: unknown) => void;
 }
+
+/** How often a refill is put off, as long as a notebook runs and another finds a warm kernel. */
+const REFILL_PUT_OFFS = 3;
 
 /**
  * Started, idle, never used kernels: importing ipykernel takes 0.3 s, an `lsst` set-up much more, and nobody should
@@ -165,10 +169,12 @@ export class KernelPool {
     this.#recent = this.#recent.slice(-this.#options.recentNames);
   }
 
-  #scheduleRefill(): void {
+  #scheduleRefill(putOffs = 0): void {
     this.#refillTimer ??= setTimeout(() => {
       this.#refillTimer = undefined;
-      this.#pump(true);
+      const canWait = this.#leased.size > 0 && this.#idle.count(this.#recent.at(-1)) > 0;
+      if (canWait && putOffs < REFILL_PUT_OFFS) this.#scheduleRefill(putOffs + 1);
+      else this.#pump(true);
     }, this.#options.refillDelayMs);
   }
 
