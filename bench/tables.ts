@@ -58,7 +58,7 @@ export async function smallNotebooks(bench: Bench, engine: Engine, handler: Hand
       ({ who }, row) => `- ${who}: ${((median(HUNDRED, row) - median(FIVE, row)) / more).toFixed(1)} ms`,
     ),
     '',
-    "The difference of the two medians, by cell. The floor's is the kernel's own time, which no client can save.",
+    "The difference of the two medians, by cell; the floor's is that of a client with nothing between it and the kernel.",
   ]);
   const medians = (item: Case) => ({
     ours: median(item, 0),
