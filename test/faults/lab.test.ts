@@ -5,7 +5,7 @@ import { elapsed, holdAt, onlyEnd, until } from './steps.ts';
 import type { World } from './world.ts';
 
 /** Labs are looked at every 10 s; then kernels of one that is gone are given up, and another one is spawned. */
-const NOTICED_MS = 40_000;
+const NOTICED_MS = 15_000;
 
 /** Something happens to the lab while the job is held at the step. */
 const atStep = (
