@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Platform } from '../platform/platform.ts';
+import type { LeasedKernel } from '../workers/executor/kernel/leased-kernel.ts';
 import { KernelPool } from '../workers/executor/kernel/kernel-pool.ts';
 import type { StartedLab } from '../workers/executor/lab/start-lab.ts';
 import { runNotebook } from '../workers/executor/notebook/run-notebook.ts';
 import { parseNotebook } from '../lib/contract/nbformat.ts';
 import { notebookOf, type Case } from './cases.ts';
 import { startBenchLab } from './lab.ts';
+import { timed } from './statistics.ts';
 
 const STEP_MS = 60_000;
 
@@ -24,22 +26,26 @@ export class Engine implements AsyncDisposable {
     return new Engine(lab, signal);
   }
 
-  /** Milliseconds of each run of a notebook, with a warm kernel each. */
-  async runs(item: Case, count: number): Promise<number[]> {
+  /** Milliseconds of each run of a notebook, or of so many at once, with a warm kernel each. */
+  async runs(item: Case, count: number, atOnce = 1): Promise<number[]> {
     const notebook = parseNotebook(JSON.stringify(notebookOf(item)));
-    const pool = this.#pool(2);
+    const pool = this.#pool(2 * atOnce, 4 * atOnce);
     const times: number[] = [];
     try {
       for (let n = 0; n <= count; n++) {
         await pool.warm('python3', this.#signal);
         // The machine is quiet before the clock starts: the next kernel's start is not part of this run.
         await sleep(300);
-        const begun = performance.now();
-        const kernel = await pool.acquire('python3', this.#signal);
-        const result = await runNotebook({ notebook, kernel, signal: this.#signal });
-        times.push(performance.now() - begun);
-        if (result.error ?? result.failure) throw new Error('the notebook failed', { cause: result.failure });
-        await pool.release(kernel);
+        const kernels: LeasedKernel[] = [];
+        const run = async () => {
+          const kernel = await pool.acquire('python3', this.#signal);
+          kernels.push(kernel);
+          const result = await runNotebook({ notebook, kernel, signal: this.#signal });
+          if (result.error ?? result.failure)
+            throw new Error('the notebook failed', { cause: result.failure });
+        };
+        times.push(await timed(() => Promise.all(Array.from({ length: atOnce }, run))));
+        await Promise.all(kernels.map((kernel) => pool.release(kernel)));
       }
     } finally {
       await pool.close();
@@ -49,33 +55,26 @@ export class Engine implements AsyncDisposable {
 
   /** Milliseconds that starting, readying and deleting so many kernels takes by itself, so many at a time. */
   async kernelStarts(count: number, atOnce: number): Promise<number> {
-    const { lab } = this.#lab;
-    const begun = performance.now();
+    const pool = this.#pool(0, 2 * atOnce);
     let left = count;
     const starter = async () => {
       while (left-- > 0) {
         const signal = AbortSignal.any([this.#signal, AbortSignal.timeout(STEP_MS)]);
-        const pool = this.#pool(0);
-        const kernel = await pool.acquire('python3', signal);
-        await pool.release(kernel);
-        await pool.close();
+        await pool.release(await pool.acquire('python3', signal));
       }
     };
-    await lab.kernelSpecs(this.#signal);
-    await Promise.all(Array.from({ length: atOnce }, starter));
-    return performance.now() - begun;
+    try {
+      return await timed(() => Promise.all(Array.from({ length: atOnce }, starter)));
+    } finally {
+      await pool.close();
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#lab.stop(AbortSignal.timeout(STEP_MS));
   }
 
-  #pool(size: number): KernelPool {
-    return new KernelPool({
-      host: this.#lab.lab,
-      sessionPathPrefix: 'bench/',
-      size,
-      maxKernels: Math.max(size, 1) * 2,
-    });
+  #pool(size: number, maxKernels: number): KernelPool {
+    return new KernelPool({ host: this.#lab.lab, sessionPathPrefix: 'bench/', size, maxKernels });
   }
 }

@@ -30,7 +30,7 @@ export function goalLines(measured: Measured): string[] {
     ['the burst, of the time that its kernels take to start', burst.ours / burst.floor, 1.2, '×'],
     ['live events, of the time without them', live.with / live.without, 1.05, '×'],
   ];
-  const digits = (value: number) => value.toFixed(value < 10 ? 2 : 0);
+  const digits = (value: number) => (value < 1 ? value.toFixed(3) : value.toFixed(value < 10 ? 2 : 0));
   const lines = goals.map(([what, value, atMost, unit]) => {
     const verdict = value <= atMost ? 'yes' : '**no**';
     return `| ${what} | ${digits(value)} ${unit} | ${digits(atMost)} ${unit} | ${verdict} |`;

@@ -49,8 +49,8 @@ try {
     await using handler = await Handler.start(join(dir, 'ext'), stop.signal);
     return {
       ...(await smallNotebooks(bench, engine, handler)),
-      tenMb: await largeOutput(bench, engine),
-      sleepers: await sleepers(bench),
+      tenMb: await largeOutput(bench, engine, handler),
+      sleepers: await sleepers(bench, engine, handler),
     };
   })();
   const inBurst = await burst(bench, startEngine);
