@@ -98,6 +98,17 @@ describe('a job that an executor has', () => {
     }
   });
 
+  test('ends within a second when it is cancelled while its kernel starts', async () => {
+    // Nobody has used this kernel yet, so that none of it is warm.
+    const id = await stack.submit(ipynb(), { kernel_name: 'python3' });
+    await stack.until(id, ({ phase }) => phase === 'leasing');
+    const begun = performance.now();
+    const { status, job } = await cancel(id);
+    expect({ status, phase: job.phase, progress: job.progress }).toEqual({ status: 202, phase: 'cancelling' });
+    expect(await stack.untilComplete(id)).toMatchObject(CANCELLED);
+    expect(performance.now() - begun).toBeLessThan(1_000);
+  });
+
   test('stays as it ended when it is cancelled after that', async () => {
     const id = await stack.submit(ipynb());
     const job = await stack.untilComplete(id);
