@@ -10,6 +10,8 @@ import {
 } from './env.ts';
 import { withRedisRules } from './redis-env.ts';
 
+const MAX_JOB_TIMEOUT_SECONDS = 7 * 86_400;
+
 /** The environment of the functions, submit and status alike. */
 export const functionEnv = withRedisRules(
   z.object({
@@ -25,8 +27,12 @@ export const functionEnv = withRedisRules(
       .describe("The scope that a caller's delegated token must have."),
     NOTEBURST_ENVIRONMENT_URL: httpUrl.describe('The base URL of the science platform, as callers see it.'),
     NOTEBURST_WORKER_JOB_TIMEOUT: positiveSeconds
+      // Timers count 24 days at most; what is longer fires at once.
+      .max(MAX_JOB_TIMEOUT_SECONDS, `should be at most ${MAX_JOB_TIMEOUT_SECONDS}, 7 days`)
       .default(3_600)
-      .describe('The longest run that may be asked for, in seconds.'),
+      .describe(
+        'The longest run that may be asked for, and so the longest cell, in seconds; at most 7 days.',
+      ),
     NOTEBURST_MAX_JOBS_PER_CALLER: positiveInteger
       .default(1_000)
       .describe('How many unfinished jobs a caller may have in the queue; more are answered with 429.'),

@@ -51,3 +51,15 @@ test(`of 1 GB of prints ${title}`, async () => {
   check(job);
   expect(growth).toBeLessThan(MAX_GROWTH_BYTES);
 });
+
+test('of 200 MB of errors that are shown and cleared nothing stays, in the notebook or in memory', async () => {
+  const { job, growth } = await executor.runMeasured([
+    // Sends what showtraceback does, without the time that it takes to format.
+    'from IPython.display import clear_output\nshell = get_ipython()\nerror = ValueError("v")\n' +
+      'for n in range(20_000):\n    shell._showtraceback(ValueError, error, [f"{n} " + "x" * 10_000])\n    clear_output()',
+    '1 / 0',
+  ]);
+  expect(job).toMatchObject({ success: true, ipynb_error: { name: 'ZeroDivisionError' } });
+  expect(JSON.stringify(outputsOf(job)).length).toBeLessThan(20_000);
+  expect(growth).toBeLessThan(MAX_GROWTH_BYTES);
+});

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { MAX_TIMER_MS } from '../../../lib/abort.ts';
 import { ConfigError } from '../../../lib/config/env.ts';
 import { functionConfig } from '../../../lib/config/functions.ts';
 import { executorConfig } from '../../../workers/executor/config.ts';
@@ -73,6 +74,15 @@ describe('the environment of a function', () => {
   test("takes Safir's level names", () => {
     expect(functionConfig({ ...FUNCTION_ENV, SAFIR_LOG_LEVEL: 'WARNING' }).logLevel).toBe('warn');
     expect(functionConfig({ ...FUNCTION_ENV, SAFIR_LOG_LEVEL: 'DEBUG' }).logLevel).toBe('debug');
+  });
+
+  test('allows no run that is longer than timers count', () => {
+    const allowing = (seconds: number) =>
+      functionConfig({ ...FUNCTION_ENV, NOTEBURST_WORKER_JOB_TIMEOUT: String(seconds) });
+    expect(allowing(7 * 86_400).maxTimeoutSeconds * 1_000).toBeLessThan(MAX_TIMER_MS);
+    expect(problemsOf(() => allowing(7 * 86_400 + 1))).toContain(
+      'NOTEBURST_WORKER_JOB_TIMEOUT: should be at most 604800, 7 days',
+    );
   });
 
   test('without anything names all that is required', () => {

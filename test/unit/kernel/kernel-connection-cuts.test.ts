@@ -152,6 +152,38 @@ describe('a socket that is cut', () => {
   });
 });
 
+describe('a cell that was stopped before it was sent', () => {
+  const loseReply = () => {
+    bench.server.onExecute = (kernel, request) =>
+      kernel.send('iopub', 'status', { execution_state: 'idle' }, request);
+  };
+
+  test.each([
+    ['is renewed, as replies were lost', loseReply, () => undefined],
+    ['is got back', () => undefined, () => bench.server.sockets.forEach((socket) => socket.terminate())],
+  ])('while the socket %s, is not sent any more', async (_, prepare, cut) => {
+    prepare();
+    await bench.ready({ verifyTimeoutMs: 1_000, reconnectTimeoutMs: 2_000 });
+    await bench.connection.execute('first', ignore);
+    const answer = bench.server.onKernelInfo;
+    const asked = Promise.withResolvers<void>();
+    const held: (() => void)[] = [];
+    bench.server.onKernelInfo = (...args) => (held.push(() => answer(...args)), asked.resolve());
+    cut();
+    if (prepare !== loseReply) await asked.promise;
+    const stop = new AbortController();
+    const execution = bench.connection.execute('second', { ...ignore, stop: stop.signal });
+    await asked.promise;
+    stop.abort(new Error('cancelled'));
+    bench.server.onKernelInfo = answer;
+    for (const answer of held) answer();
+    await expect(execution).rejects.toThrow('cancelled');
+    // The connection is as good as before.
+    await bench.connection.execute('third', ignore);
+    expect(bench.server.received.map(({ content }) => content['code'])).toEqual(['first', 'third']);
+  });
+});
+
 describe('a silent kernel', () => {
   test('whose process is gone has died', async () => {
     const pids: number[] = [];

@@ -6,6 +6,7 @@ import { Witness } from '../../../workers/executor/kernel/witness.ts';
 /** A kernel that prints an answer to whatever it is asked, or fails. */
 class FakeKernel {
   asked: string[] = [];
+  silent: boolean | undefined;
   deleted = 0;
   readonly #answer: string | Error;
 
@@ -15,6 +16,7 @@ class FakeKernel {
 
   async execute(code: string, options: ExecuteOptions): Promise<void> {
     this.asked.push(code);
+    this.silent = options.silent;
     if (this.#answer instanceof Error) throw this.#answer;
     options.onIopub({ content: { name: 'stdout', text: this.#answer } } as never);
   }
@@ -40,6 +42,8 @@ test('tells what its kernel saw of the process, and keeps the kernel for the nex
   expect(await witness.isRunning(4_712)).toBe(false);
   expect(kernel.asked[0]).toContain('4711');
   expect(kernel.asked[1]).toContain('4712');
+  // Or its connection would keep something of each question.
+  expect(kernel.silent).toBe(true);
   expect(kernel.deleted).toBe(0);
   await witness.close();
   expect(kernel.deleted).toBe(1);

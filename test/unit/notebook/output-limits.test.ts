@@ -112,6 +112,14 @@ describe('beyond the limit', () => {
   });
 });
 
+test('widgets without any state are not kept without end', () => {
+  const outputs = limited();
+  const open = (id: number) => iopub('comm_open', { comm_id: `w${id}`, data: { state: {} } });
+  for (let id = 0; id < 1_000; id++) outputs.apply(0, open(id));
+  expect(outputs.cell(0).outputs).toEqual([NOTICE]);
+  expect(outputs.warnings).toHaveLength(1);
+});
+
 describe('what is gone does not count', () => {
   test('after clear_output there is room again', () => {
     const outputs = limited();

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ExecuteReply, KernelMessage } from './messages.ts';
+import type { ExecuteReply, JsonObject, KernelMessage } from './messages.ts';
 
 export interface ExecuteResult {
   reply: ExecuteReply;
@@ -29,14 +29,10 @@ export function readExecuteReply(message: KernelMessage, idle: boolean): Execute
   return result;
 }
 
-/** The reply a request must have had, told from its `error` and `execute_input` messages on iopub. */
-export function replyFromOutputs(outputs: readonly KernelMessage[]): ExecuteResult {
-  const content: Record<string, unknown> = { status: 'ok' };
-  for (const { header, content: said } of outputs) {
-    if (header.msg_type === 'error') Object.assign(content, said, { status: 'error' });
-    if ('execution_count' in said) content['execution_count'] = said['execution_count'];
-  }
-  return { reply: parseReply(content), missing: 'reply' };
+/** The reply a request must have had, told from what its `execute_input` and `error` messages on iopub say. */
+export function replyFromOutputs(executionCount: unknown, error: JsonObject | undefined): ExecuteResult {
+  const status = error === undefined ? 'ok' : 'error';
+  return { reply: parseReply({ ...error, status, execution_count: executionCount }), missing: 'reply' };
 }
 
 function parseReply(content: unknown): ExecuteReply {

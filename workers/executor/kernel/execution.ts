@@ -3,7 +3,7 @@ import type { RequestFuture } from './execute-future.ts';
 import { readExecuteReply, replyFromOutputs, type ExecuteResult } from './execute-result.ts';
 import { OutputLostError } from './kernel-error.ts';
 import { numberOf, type MessageLedger } from './message-ledger.ts';
-import { isStatus, type KernelMessage } from './messages.ts';
+import { isStatus, type JsonObject, type KernelMessage } from './messages.ts';
 
 /** What to do when output may be missing after the websocket was cut. */
 export type LostOutput = 'throw' | 'report';
@@ -17,8 +17,9 @@ export class Execution {
   readonly #ledger: MessageLedger;
   readonly #lostOutput: LostOutput;
   readonly #settleMs: number;
-  /** Of these the reply can be put together, should it be lost. */
-  readonly #telling: KernelMessage[] = [];
+  /** Of these the reply can be put together, should it be lost; the last alone, as a cell may show errors without end. */
+  #executionCount: unknown;
+  #error: JsonObject | undefined;
   /** The number of the kernel's last message before the request, or of its first. */
   #from: number | undefined;
   #begun = false;
@@ -39,7 +40,8 @@ export class Execution {
     // The first thing the kernel says of a request; what it said to others before is no business of ours.
     if (isStatus(message, 'busy')) this.#from = numberOf(message)?.number;
     this.#begun = true;
-    if (type === 'error' || type === 'execute_input') this.#telling.push(message);
+    if (type === 'execute_input') this.#executionCount = message.content['execution_count'];
+    if (type === 'error') this.#error = message.content;
   }
 
   /** The socket was cut: what the kernel said meanwhile may be lost. */
@@ -83,7 +85,9 @@ export class Execution {
     }
     if (lost && this.#lostOutput === 'throw') throw new OutputLostError();
     const result =
-      reply === undefined ? replyFromOutputs(this.#telling) : readExecuteReply(reply, idle !== undefined);
+      reply === undefined
+        ? replyFromOutputs(this.#executionCount, this.#error)
+        : readExecuteReply(reply, idle !== undefined);
     return lost ? { ...result, missing: 'output' } : result;
   }
 

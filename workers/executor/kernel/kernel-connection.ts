@@ -24,9 +24,11 @@ const MAX_REQUEST_BYTES = 10 * 2 ** 20;
 
 export interface ExecuteOptions {
   /** Called for each iopub message whose parent is this request, in order, also after the request is done. */
-  onIopub(message: KernelMessage): void;
+  onIopub: (message: KernelMessage) => void;
   /** Gives the waiting up, rejecting with its reason; the kernel goes on (interrupt it first). */
   signal?: AbortSignal;
+  /** Once it fires, code that has not been sent yet, as the socket is away, is not sent any more; rejects with its reason. */
+  stop?: AbortSignal;
   /** Nothing is heard of it once it is done, and it does not count as a use of the kernel. */
   silent?: boolean;
   storeHistory?: boolean;
@@ -52,10 +54,11 @@ export class KernelConnection {
   readonly #watch: DeathWatch;
   readonly #ledger = new MessageLedger();
   readonly #pending = new Map<string, RequestFuture>();
-  readonly #executions = new Set<Execution>();
+  readonly #executions = new Map<string, Execution>();
   /** Kept for the whole notebook: a thread prints with the parent of the cell that started it, however late. */
   readonly #listeners = new Map<string, Listener>();
   #latest: Listener | undefined;
+  readonly #untilEnd = Promise.withResolvers<void>();
   #ended: Error | undefined;
   #repliesLost = false;
   #languageInfo: JsonObject = {};
@@ -78,6 +81,11 @@ export class KernelConnection {
     const probe = () => this.#link.sendNow(encodeMessage(this.#kernelInfo('control')));
     const onDeath = (evidence: string) => this.#end(new KernelDiedError(evidence));
     this.#watch = new DeathWatch(probe, onDeath, this.#timings, processProbe);
+  }
+
+  /** Resolves when every further call would reject. */
+  get ended(): Promise<void> {
+    return this.#untilEnd.promise;
   }
 
   /** `language_info` of kernel_info_reply; known once `ready` has returned. */
@@ -114,7 +122,8 @@ export class KernelConnection {
    */
   async execute(code: string, options: ExecuteOptions): Promise<ExecuteResult> {
     options.signal?.throwIfAborted();
-    if (this.#repliesLost) await this.#renew(options.signal ?? new AbortController().signal);
+    await this.#connected(options.signal ?? new AbortController().signal);
+    options.stop?.throwIfAborted();
     const content = {
       code,
       silent: options.silent ?? false,
@@ -124,17 +133,10 @@ export class KernelConnection {
       stop_on_error: options.stopOnError ?? true,
     };
     const request = makeMessage('execute_request', 'shell', content, this.clientSession);
-    const future = this.#request(request, (message) => {
-      execution.hear(message);
-      try {
-        options.onIopub(message);
-      } catch (error) {
-        future.fail(error as Error); // a fault of the caller's is the caller's, not the socket's
-      }
-    });
+    const future = this.#request(request, options.onIopub);
     const { settleMs } = this.#timings;
     const execution = new Execution(future, this.#ledger, options.lostOutput ?? 'throw', settleMs);
-    this.#executions.add(execution);
+    this.#executions.set(future.msgId, execution);
     const giveUp = () => future.fail(options.signal?.reason as Error);
     options.signal?.addEventListener('abort', giveUp, { once: true });
     this.#watch.start();
@@ -147,7 +149,7 @@ export class KernelConnection {
       options.signal?.removeEventListener('abort', giveUp);
       this.#pending.delete(future.msgId);
       if (content.silent) this.#listeners.delete(future.msgId);
-      this.#executions.delete(execution);
+      this.#executions.delete(future.msgId);
       if (this.#executions.size === 0) this.#watch.stop();
     }
   }
@@ -170,9 +172,13 @@ export class KernelConnection {
     await this.#link.close();
   }
 
-  /** A new socket mended lost replies each time it was tried; nothing runs now, so nothing can be missed. */
-  async #renew(signal: AbortSignal): Promise<void> {
+  /**
+   * Waits for a socket that is being got back, and takes a new one where replies were lost: that mended it each time it
+   * was tried, and as nothing runs now, nothing can be missed.
+   */
+  async #connected(signal: AbortSignal): Promise<void> {
     if (this.#ended !== undefined) throw this.#ended;
+    if (!this.#repliesLost) return this.#link.connect(signal);
     await this.#link.renew(signal);
     await this.ready(signal);
     this.#repliesLost = false;
@@ -238,22 +244,28 @@ export class KernelConnection {
     if (this.#ended !== undefined) return;
     const numbered = this.#watch.isFromKernel(message) ? numberOf(message) : undefined;
     if (numbered !== undefined) this.#ledger.note(numbered.number);
-    const parent = message.parent_header.msg_id;
+    const parent = message.parent_header.msg_id ?? '';
     if (message.channel === 'iopub') this.#onIopub(message, parent);
-    else if (parent !== undefined) this.#pending.get(parent)?.onReply(message);
+    else this.#pending.get(parent)?.onReply(message);
   }
 
-  #onIopub(message: KernelMessage, parent: string | undefined): void {
-    const listener = parent === undefined ? undefined : this.#listeners.get(parent);
-    if (listener !== undefined) listener(message);
+  #onIopub(message: KernelMessage, parent: string): void {
+    this.#executions.get(parent)?.hear(message);
     // Comms outlive requests: what the kernel says on one outside of any, or in answer to a comm_msg of ours.
-    else if (message.header.msg_type.startsWith('comm_')) this.#latest?.(message);
-    if (parent !== undefined) this.#pending.get(parent)?.onIopub(message);
+    const isComm = message.header.msg_type.startsWith('comm_');
+    const listener = this.#listeners.get(parent) ?? (isComm ? this.#latest : undefined);
+    try {
+      listener?.(message);
+    } catch (error) {
+      // A fault of the caller's is the caller's, not the socket's.
+      for (const { future } of this.#executions.values()) future.fail(error as Error);
+    }
+    this.#pending.get(parent)?.onIopub(message);
   }
 
   /** A kernel nobody has used yet is easier replaced. A message that is too large would only come again. */
   #onCut(error: Error): boolean {
-    for (const execution of this.#executions) execution.cut();
+    for (const execution of this.#executions.values()) execution.cut();
     return this.#ended === undefined && this.#listeners.size > 0 && !(error instanceof MessageTooLargeError);
   }
 
@@ -269,11 +281,12 @@ export class KernelConnection {
     const { last } = this.#ledger;
     // The shell works in order: an answer to this tells that the cell is over, even if that was lost.
     const marker = () => this.#request(this.#kernelInfo('shell'), undefined, true).done;
-    for (const execution of this.#executions) execution.restored(last, marker);
+    for (const execution of this.#executions.values()) execution.restored(last, marker);
   }
 
   #end(error: Error): void {
     this.#ended ??= error;
+    this.#untilEnd.resolve();
     this.#watch.stop();
     for (const future of this.#pending.values()) future.fail(this.#ended);
     this.#pending.clear();

@@ -1,9 +1,11 @@
+import { settledOrAborted } from '../../../lib/abort.ts';
 import { firstAlive } from './first-alive.ts';
 import { IdleKernels } from './idle-kernels.ts';
 import { PoolClosedError, UnknownKernelError } from './kernel-error.ts';
 import { KernelStarter, type KernelStarterOptions } from './kernel-starter.ts';
 import { KernelWaiters } from './kernel-waiters.ts';
 import type { LeasedKernel } from './leased-kernel.ts';
+import { RefillTimer } from './refill-timer.ts';
 import { Witness } from './witness.ts';
 
 export interface KernelPoolOptions extends KernelStarterOptions {
@@ -15,8 +17,7 @@ export interface KernelPoolOptions extends KernelStarterOptions {
   recentNames?: number;
   /**
    * Between handing a kernel out and starting the next, so that a short notebook has the CPU to itself; as long again
-   * up to three times while one still runs and the next finds a warm kernel. Hand-outs meanwhile do not put it off, or
-   * it would never come while there is much to do.
+   * up to three times while one still runs and the next finds a warm kernel; twice as long after each failure.
    */
   refillDelayMs?: number;
   /** For a warm kernel to prove that it lives before it is handed out. */
@@ -26,9 +27,6 @@ export interface KernelPoolOptions extends KernelStarterOptions {
   /** Told of what fails in the background (refill, deletion); nobody awaits those. */
   onBackgroundError?: (error: unknown) => void;
 }
-
-/** How often a refill is put off, as long as a notebook runs and another finds a warm kernel. */
-const REFILL_PUT_OFFS = 3;
 
 /**
  * Started, idle, never used kernels: importing ipykernel takes 0.3 s, an `lsst` set-up much more, and nobody should
@@ -47,7 +45,7 @@ export class KernelPool {
   /** Newest last. */
   #recent: string[] = [];
   #specs: readonly string[] = [];
-  #refillTimer: NodeJS.Timeout | undefined;
+  readonly #refill: RefillTimer;
   #startFailure: Error | undefined;
   readonly #witness = new Witness(() => this.#startWitness());
 
@@ -61,6 +59,12 @@ export class KernelPool {
       ...options,
     };
     this.#starter = new KernelStarter(options, this.#closing.signal);
+    this.#refill = new RefillTimer({
+      delayMs: this.#options.refillDelayMs,
+      canWait: () => this.#leased.size > 0 && this.#idle.count(this.#recent.at(-1)) > 0,
+      refill: () => this.#pump(true),
+      closing: this.#closing.signal,
+    });
     // What runs in a lost lab fails at once, instead of waiting for an interrupt or for its socket to come back.
     options.labLost?.addEventListener('abort', () => void this.close(), { once: true });
   }
@@ -101,7 +105,7 @@ export class KernelPool {
     try {
       return (await this.#takeIdle(kernelName, signal)) ?? (await this.#awaitStart(kernelName, signal));
     } finally {
-      this.#scheduleRefill();
+      this.#refill.handedOut();
     }
   }
 
@@ -111,13 +115,14 @@ export class KernelPool {
     for (;;) {
       const first = this.#idle.take(isWanted);
       if (first === undefined) return undefined;
-      const kernel = await firstAlive({
+      const search = firstAlive({
         first,
         others: () => this.#idle.takeAll(isWanted),
         isAlive: (kernel) => this.#isAlive(kernel),
         spare: (kernel) => this.#arrive(kernel),
       });
-      if (signal.aborted && kernel !== undefined) this.#arrive(kernel);
+      const kernel = await settledOrAborted(search, signal);
+      if (signal.aborted) void search.then((found) => found && this.#arrive(found));
       signal.throwIfAborted();
       this.#closing.signal.throwIfAborted();
       if (kernel !== undefined) return kernel;
@@ -141,7 +146,6 @@ export class KernelPool {
   /** Deletes every kernel, those in use included; bounded in time, never rejects. */
   async close(): Promise<void> {
     this.#closing.abort(new PoolClosedError());
-    clearTimeout(this.#refillTimer);
     this.#waiters.rejectAll(new PoolClosedError());
     for (const kernel of [...this.#leased, ...this.#idle.takeAll()]) void this.#discard(kernel);
     this.#inBackground(this.#witness.close());
@@ -169,15 +173,6 @@ export class KernelPool {
     this.#recent = this.#recent.slice(-this.#options.recentNames);
   }
 
-  #scheduleRefill(putOffs = 0): void {
-    this.#refillTimer ??= setTimeout(() => {
-      this.#refillTimer = undefined;
-      const canWait = this.#leased.size > 0 && this.#idle.count(this.#recent.at(-1)) > 0;
-      if (canWait && putOffs < REFILL_PUT_OFFS) this.#scheduleRefill(putOffs + 1);
-      else this.#pump(true);
-    }, this.#options.refillDelayMs);
-  }
-
   /** Starts what is waited for, oldest first, and with `refill` what should be warm; within `maxKernels`. */
   #pump(refill: boolean): void {
     if (this.#closing.signal.aborted) return;
@@ -188,13 +183,15 @@ export class KernelPool {
       if (coming > 0) claimed.set(kernelName, coming - 1);
       else if (this.#total < this.#options.maxKernels) this.#start(kernelName);
       else if (freeing > 0) freeing--;
-      else this.#evictIdle(kernelName); // the end of its deletion pumps again
+      else this.#evictIdle((name) => name !== kernelName); // the end of its deletion pumps again
     }
     if (!refill || this.#waiters.names.length > 0) return;
     for (const kernelName of this.#recent.toReversed()) {
       const have = this.#idle.count(kernelName) + (this.#starter.counts.get(kernelName) ?? 0);
-      for (let count = have; count < this.#options.size && this.#total < this.#options.maxKernels; count++) {
-        this.#start(kernelName);
+      for (let count = have; count < this.#options.size; count++) {
+        if (this.#total < this.#options.maxKernels) this.#start(kernelName);
+        else if (freeing > 0) freeing--;
+        else this.#evictIdle((name) => !this.#recent.includes(name));
       }
     }
   }
@@ -204,8 +201,8 @@ export class KernelPool {
     return idle + leased + starting + this.#deleting;
   }
 
-  #evictIdle(wanted: string): void {
-    const kernel = this.#idle.take(({ kernelName }) => kernelName !== wanted);
+  #evictIdle(isUnwanted: (name: string) => boolean): void {
+    const kernel = this.#idle.take(({ kernelName }) => isUnwanted(kernelName));
     if (kernel !== undefined) void this.#discard(kernel);
   }
 
@@ -213,7 +210,10 @@ export class KernelPool {
     const begunAt = performance.now();
     this.#inBackground(
       this.#starter.start(kernelName, this.#witness.isRunning).then(
-        (kernel) => this.#arrive(kernel),
+        (kernel) => {
+          void kernel.ended.then(() => this.#drop(kernel));
+          this.#arrive(kernel);
+        },
         (error: unknown) => this.#failStart(kernelName, begunAt, error),
       ),
     );
@@ -224,7 +224,7 @@ export class KernelPool {
     this.#closing.signal.throwIfAborted();
     const kernel = this.#idle.take(({ languageInfo }) => languageInfo['name'] === 'python');
     if (kernel !== undefined) {
-      this.#scheduleRefill();
+      this.#refill.schedule();
       return Promise.resolve(kernel);
     }
     return this.#starter.startWitness(this.#recent.at(-1) ?? '');
@@ -247,14 +247,22 @@ export class KernelPool {
 
   /**
    * One waiter learns of it, and the others have starts of their own; so has one who came when this had begun already,
-   * for whatever was wrong then may be over. A failed refill waits for the next hand-out.
+   * for whatever was wrong then may be over.
    */
   #failStart(kernelName: string, begunAt: number, error: unknown): void {
     this.#startFailure = error instanceof Error ? error : new Error(String(error));
     const waiter = this.#waiters.next(kernelName, begunAt);
     if (waiter !== undefined) waiter.reject(error);
     else if (!this.#closing.signal.aborted) this.#options.onBackgroundError(error);
+    this.#refill.failed();
     this.#pump(false);
+  }
+
+  /** A warm kernel that is lost takes no room, and is replaced before anybody needs it. */
+  #drop(kernel: LeasedKernel): void {
+    if (this.#idle.take((idle) => idle === kernel) === undefined) return;
+    this.#refill.failed();
+    void this.#discard(kernel);
   }
 
   #discard(kernel: LeasedKernel): Promise<void> {
@@ -267,6 +275,7 @@ export class KernelPool {
       .finally(() => {
         this.#deleting--;
         this.#pump(false);
+        this.#refill.schedule();
       });
     this.#inBackground(deletion);
     return deletion;

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ProcessProbe } from './death-watch.ts';
 import type { ExecuteResult } from './execute-result.ts';
-import type { ConnectionTimings } from './connection-timings.ts';
+import { DEFAULT_TIMINGS, type ConnectionTimings } from './connection-timings.ts';
 import { KernelConnection, type ExecuteOptions } from './kernel-connection.ts';
+import { KernelTimeoutError } from './kernel-error.ts';
 import type { KernelHost } from './kernel-host.ts';
 import { openKernelSocket, type KernelSocketOptions } from './kernel-socket.ts';
 import type { OpenTransport } from './kernel-transport.ts';
@@ -86,7 +87,7 @@ export class LeasedKernel implements NotebookKernel {
     const kernel = new LeasedKernel(host, names, connection, options.labLost);
     try {
       await connection.ready(signal);
-      await kernel.#keepHistoryInMemory(signal);
+      await kernel.#keepHistoryInMemory(signal, options.timings?.readyTimeoutMs);
       return kernel;
     } catch (error) {
       await kernel.delete(AbortSignal.timeout(5_000)).catch(() => undefined); // the first error is the one to tell
@@ -96,6 +97,11 @@ export class LeasedKernel implements NotebookKernel {
 
   get languageInfo(): JsonObject {
     return this.#connection.languageInfo;
+  }
+
+  /** Resolves once it is of no more use: it died, its socket was lost, or it was deleted. */
+  get ended(): Promise<void> {
+    return this.#connection.ended;
   }
 
   execute(code: string, options: ExecuteOptions): Promise<ExecuteResult> {
@@ -110,11 +116,20 @@ export class LeasedKernel implements NotebookKernel {
    * IPython writes each cell into a database in the home folder, which costs 2 ms of every cell and is of no use to a
    * kernel that lives for one notebook. Other Python kernels answer with an error, which changes nothing either.
    */
-  async #keepHistoryInMemory(signal: AbortSignal): Promise<void> {
+  async #keepHistoryInMemory(signal: AbortSignal, timeoutMs = DEFAULT_TIMINGS.readyTimeoutMs): Promise<void> {
     if (this.languageInfo['name'] !== 'python') return;
     const code = 'get_ipython().history_manager.db_cache_size = 1_000_000';
-    const onIopub = () => undefined;
-    await this.execute(code, { onIopub, signal, silent: true, storeHistory: false, stopOnError: false });
+    const deadline = AbortSignal.timeout(timeoutMs);
+    const until = AbortSignal.any([signal, deadline]);
+    const quiet = { onIopub: () => undefined, silent: true, storeHistory: false, stopOnError: false };
+    try {
+      await this.execute(code, { ...quiet, signal: until });
+    } catch (error) {
+      if (deadline.aborted && !signal.aborted) {
+        throw new KernelTimeoutError('The kernel did not run its first request', timeoutMs);
+      }
+      throw error;
+    }
   }
 
   interrupt(signal: AbortSignal): Promise<void> {

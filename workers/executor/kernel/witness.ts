@@ -32,6 +32,7 @@ export class Witness {
       let answer = '';
       await kernel.execute(lookFor(pid), {
         onIopub: ({ content }) => (answer += 'text' in content ? (content['text'] as string) : ''),
+        silent: true,
         storeHistory: false,
         signal: AbortSignal.timeout(ANSWER_MS),
       });

@@ -1,6 +1,7 @@
 import type { Output } from '../../../lib/contract/nbformat.ts';
 import type { CommMessage, JsonObject, KernelMessage } from '../kernel/messages.ts';
-import { OutputArea, type DisplayOutput, type ErrorOutput } from './output-area.ts';
+import { Displays } from './displays.ts';
+import { OutputArea, type ErrorOutput } from './output-area.ts';
 import { OutputBudget, type OutputLimits } from './output-budget.ts';
 import { displayId, mimeBundle, outputFromMessage } from './output-from-message.ts';
 import { WidgetState } from './widget-state.ts';
@@ -26,8 +27,8 @@ class CellState implements CellRecord {
   raised = false;
   dropped = false;
 
-  constructor(budget: OutputBudget, onClear: () => void) {
-    this.area = new OutputArea(budget, onClear);
+  constructor(budget: OutputBudget) {
+    this.area = new OutputArea(budget);
   }
 
   get outputs(): Output[] {
@@ -43,16 +44,14 @@ class CellState implements CellRecord {
  */
 export class NotebookOutputs {
   readonly #cells = new Map<number, CellState>();
-  /** display_id → outputs shown under it, each with its cell, in all cells ("Update display data"). */
-  readonly #displayed = new Map<string, Map<DisplayOutput, number>>();
-  /** The reverse: ids shown in a cell, to be forgotten when it is cleared. */
-  readonly #shownIn = new Map<number, Set<string>>();
   readonly #budget: OutputBudget;
+  readonly #displays: Displays;
   readonly #widgets: WidgetState;
   readonly #warnings = new Set<string>();
 
   constructor(limits?: OutputLimits) {
     this.#budget = new OutputBudget(limits);
+    this.#displays = new Displays(this.#budget);
     this.#widgets = new WidgetState(this.#budget);
   }
 
@@ -89,8 +88,6 @@ export class NotebookOutputs {
     const type = header.msg_type;
     const count = content['execution_count'];
     if (Number.isInteger(count)) cell.executionCount = count as number;
-    const id = displayId(message);
-    if (id !== undefined && !this.#update(id, message)) cell.area.notice();
     switch (type) {
       case 'status':
         noteTime(cell, `iopub.status.${String(content['execution_state'])}`, header.date);
@@ -99,6 +96,7 @@ export class NotebookOutputs {
         noteTime(cell, 'iopub.execute_input', header.date);
         return;
       case 'update_display_data':
+        this.#update(cell, message);
         return;
       case 'clear_output': {
         const wait = content['wait'] === true;
@@ -111,7 +109,7 @@ export class NotebookOutputs {
         if (!this.#widgets.onComm(message)) cell.area.notice();
         return;
       default:
-        this.#show(index, cell, message, id);
+        this.#show(cell, message);
     }
   }
 
@@ -125,31 +123,27 @@ export class NotebookOutputs {
     return this.#widgets.toMetadata();
   }
 
-  #show(index: number, cell: CellState, message: KernelMessage, id: string | undefined): void {
+  #show(cell: CellState, message: KernelMessage): void {
     const output = outputFromMessage(message);
     if (output === undefined) return;
     if (output.output_type === 'error') cell.raised = true;
     if (output.output_type === 'stream' && output.name === 'stderr') {
       this.#noteRateLimit(cell, output.text as string);
     }
-    if (this.#widgets.capture(message.parent_header.msg_id, output)) return;
-    cell.area.append(output);
-    // What there was no room for is not there to be updated.
-    if (cell.area.outputs.at(-1) !== output) return;
-    if (id === undefined || !('data' in output)) return;
-    const shown = this.#displayed.get(id) ?? new Map<DisplayOutput, number>();
-    this.#displayed.set(id, shown.set(output, index));
-    this.#shownIn.set(index, (this.#shownIn.get(index) ?? new Set()).add(id));
+    const captured = this.#widgets.capture(message.parent_header.msg_id, output);
+    // First, so that what goes anyway is not updated.
+    if (!captured) cell.area.clearIfDue();
+    const id = 'data' in output ? this.#update(cell, message) : undefined;
+    if (captured) return;
+    if (id !== undefined && 'data' in output) cell.area.append(output, this.#displays.of(id, output));
+    else cell.area.append(output);
   }
 
-  /** Any message with a known display_id replaces what is shown under it, a further display_data too. False if it cannot. */
-  #update(id: string, message: KernelMessage): boolean {
-    const bundle = mimeBundle(message.content);
-    let kept = true;
-    for (const [output, index] of this.#displayed.get(id) ?? []) {
-      kept = this.#cell(index).area.update(output, bundle) && kept;
-    }
-    return kept;
+  /** Updates what is shown under the message's display_id; returns that. */
+  #update(cell: CellState, message: KernelMessage): string | undefined {
+    const id = displayId(message);
+    if (id !== undefined && !this.#displays.update(id, mimeBundle(message.content))) cell.area.notice();
+    return id;
   }
 
   /** jupyter_server drops what exceeds its rate limits, an `error` included, and leaves this notice on stderr instead. */
@@ -163,18 +157,10 @@ export class NotebookOutputs {
   #cell(index: number): CellState {
     let cell = this.#cells.get(index);
     if (cell === undefined) {
-      cell = new CellState(this.#budget, () => this.#forgetDisplayed(index));
+      cell = new CellState(this.#budget);
       this.#cells.set(index, cell);
     }
     return cell;
-  }
-
-  #forgetDisplayed(index: number): void {
-    for (const id of this.#shownIn.get(index) ?? []) {
-      const shown = this.#displayed.get(id);
-      for (const [output, cell] of shown ?? []) if (cell === index) shown?.delete(output);
-    }
-    this.#shownIn.delete(index);
   }
 }
 

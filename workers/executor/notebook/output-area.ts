@@ -1,4 +1,5 @@
 import { multiline, type Output } from '../../../lib/contract/nbformat.ts';
+import type { Display } from './displays.ts';
 import { bytesOf, firstBytes, type OutputBudget } from './output-budget.ts';
 
 export type ErrorOutput = Extract<Output, { output_type: 'error' }>;
@@ -17,25 +18,28 @@ const MIN_ERROR_BYTES = 16_384;
 export class OutputArea {
   outputs: Output[] = [];
   readonly #budget: OutputBudget;
-  /** Called with each emptying, as positions of outputs no longer hold. */
-  readonly #onClear: () => void;
+  /** How many outputs here are shown under a display_id; what their bundles take is counted there. */
+  readonly #displays = new Map<Display, number>();
   #clearBeforeNext = false;
   #bytes = 0;
   #count = 0;
   #noticed = false;
 
-  constructor(budget: OutputBudget, onClear: () => void = () => undefined) {
+  constructor(budget: OutputBudget) {
     this.#budget = budget;
-    this.#onClear = onClear;
   }
 
-  /** Adds an output, as far as there is room for it; what a `clear_output(wait=True)` left goes first. */
-  append(output: Output): void {
-    if (this.#clearBeforeNext) this.#empty();
+  /**
+   * Adds an output, as far as there is room for it; what a `clear_output(wait=True)` left goes first.
+   *
+   * @param display what is shown under its display_id, the same as it shows
+   */
+  append(output: Output, display?: Display): void {
+    this.clearIfDue();
     // After a cut only errors: what fitted in again would look as if it had followed.
     if (this.#noticed && output.output_type !== 'error') this.#budget.cut(bytesOf(output));
     else if (output.output_type === 'stream') this.#appendStream(output.name, multiline(output.text));
-    else this.#appendOther(output);
+    else this.#appendOther(output, display);
   }
 
   /** "Clear output": at once, or with `wait` as the next output comes. */
@@ -44,17 +48,9 @@ export class OutputArea {
     else this.#empty();
   }
 
-  /** Replaces what a display shows ("Update display data"), unless there is no room for the new. */
-  update(display: DisplayOutput, shown: Pick<DisplayOutput, 'data' | 'metadata'>): boolean {
-    const bytes =
-      bytesOf(shown.data) - bytesOf(display.data) + bytesOf(shown.metadata) - bytesOf(display.metadata);
-    if (bytes > this.#budget.freeBytes) {
-      this.#budget.cut(bytes);
-      return false;
-    }
-    this.#take(bytes, 0);
-    Object.assign(display, shown);
-    return true;
+  /** Clears what a `clear_output(wait=True)` left, as the next output is there. */
+  clearIfDue(): void {
+    if (this.#clearBeforeNext) this.#empty();
   }
 
   /** Says, once, that something is missing. */
@@ -81,16 +77,22 @@ export class OutputArea {
     this.notice();
   }
 
-  #appendOther(output: Exclude<Output, { output_type: 'stream' }>): void {
+  #appendOther(output: Exclude<Output, { output_type: 'stream' }>, display: Display | undefined): void {
     const bytes = bytesOf(output);
     if (bytes <= this.#budget.freeBytes && this.#budget.hasFreeOutput) {
       this.outputs.push(output);
-      this.#take(bytes, 1);
+      this.#take(bytes - this.#shareOf(output, display), 1);
       return;
     }
     this.#budget.cut(bytes);
     this.notice();
     if (output.output_type === 'error') this.#showBeyond(shortened(output));
+  }
+
+  #shareOf(output: Output, display: Display | undefined): number {
+    if (display === undefined || !('data' in output)) return 0;
+    this.#displays.set(display, (this.#displays.get(display) ?? 0) + 1);
+    return display.add(output);
   }
 
   /** Shows an error for which there is no room, in the place of the one before that had none. */
@@ -114,7 +116,8 @@ export class OutputArea {
     this.#noticed = false;
     this.#take(-this.#bytes, -this.#count);
     this.outputs = [];
-    this.#onClear();
+    for (const [display, outputs] of this.#displays) display.remove(outputs);
+    this.#displays.clear();
   }
 }
 

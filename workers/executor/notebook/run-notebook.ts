@@ -153,6 +153,7 @@ class NotebookRun {
     const execution = this.#options.kernel.execute(multiline(cell.source), {
       onIopub: (message) => this.#onIopub(message, index),
       signal: giveUp.signal,
+      stop,
       stopOnError: !allowed,
       lostOutput: this.#options.lostOutput ?? 'throw',
     });
@@ -171,7 +172,9 @@ class NotebookRun {
       const failure = this.#failure(error as Error, index);
       if (!stop.aborted) return { failure: { error: failure, cell_index: index } };
       // Why it was stopped is how it ends, whatever became of the kernel then: some die of the interrupt.
-      this.warnings.push(`Cell ${index}: the kernel was lost as it was interrupted: ${failure.message}`);
+      if (error !== stop.reason) {
+        this.warnings.push(`Cell ${index}: the kernel was lost as it was interrupted: ${failure.message}`);
+      }
       return this.#stopped(stop.reason, index);
     } finally {
       clearTimeout(timer);
@@ -225,13 +228,7 @@ class NotebookRun {
     const record = this.outputs.cell(index);
     if (result.reply.execution_count !== undefined) record.executionCount = result.reply.execution_count;
     if (result.repliedAt !== undefined) record.timing['shell.execute_reply'] = result.repliedAt;
-    if (result.missing === 'idle') {
-      this.warnings.push(`Cell ${index}: the lab did not report its end; some of its output may be missing`);
-    } else if (result.missing === 'output') {
-      this.warnings.push(
-        `Cell ${index}: the connection to the lab was cut; some of its output may be missing`,
-      );
-    }
+    if (result.missing !== undefined) this.warnings.push(`Cell ${index}: ${lossOf(result, result.missing)}`);
     for (const comm of this.outputs.takeComms()) {
       if (this.#options.kernel.sendComm(comm)) continue;
       this.warnings.push(`Cell ${index}: an Output widget holds too much for the kernel to be told of it`);
@@ -258,5 +255,18 @@ class NotebookRun {
     cell.outputs = record.outputs;
     cell.execution_count = record.executionCount;
     cell.metadata['execution'] = record.timing;
+  }
+}
+
+function lossOf({ reply }: ExecuteResult, missing: NonNullable<ExecuteResult['missing']>): string {
+  switch (missing) {
+    case 'idle':
+      return 'the lab did not report its end; some of its output may be missing';
+    case 'output':
+      return 'the connection to the lab was cut; some of its output may be missing';
+    case 'reply': {
+      const end = reply.status === 'ok' ? 'ended well' : 'failed';
+      return `the lab lost the kernel's reply; that it ${end} is told from its outputs alone`;
+    }
   }
 }

@@ -6,6 +6,9 @@ import { BudgetedEntries, bytesOf, type OutputBudget } from './output-budget.ts'
 /** https://github.com/jupyter-widgets/ipywidgets, packages/schema: where a notebook keeps its widgets. */
 const WIDGET_STATE_MIME = 'application/vnd.jupyter.widget-state+json';
 
+/** What a widget takes in the notebook besides its id and state: the names around them. */
+const WIDGET_BYTES = 100;
+
 interface EncodedBuffer {
   data: string;
   encoding: 'base64';
@@ -43,6 +46,7 @@ export class WidgetState {
     const { comm_id: commId, data } = message.content;
     if (typeof commId !== 'string' || !isObject(data) || !isObject(data['state'])) return true;
     const state = data['state'];
+    if (!this.#entries.replace(commId, commId.length + WIDGET_BYTES)) return false;
     if (message.header.msg_type === 'comm_open' && isOutputWidget(message.content['target_name'], state)) {
       this.#outputWidgets.set(commId, new OutputArea(this.#budget));
     }
