@@ -75,6 +75,11 @@ export async function startOrigin(store: TokenStore, upstreams: Upstreams, port 
   const server = createServer({ noDelay: true, keepAliveTimeout: 65_000 }, (req, res) => {
     handle(req, res).catch((error: unknown) => refuse(res, error));
   });
+  const sockets = new Set<Socket>();
+  server.on('connection', (socket: Socket) => {
+    sockets.add(socket);
+    socket.once('close', () => sockets.delete(socket));
+  });
   server.on('upgrade', (req: IncomingMessage, socket: Socket, head: Buffer) => {
     socket.on('error', () => socket.destroy());
     try {
@@ -85,7 +90,7 @@ export async function startOrigin(store: TokenStore, upstreams: Upstreams, port 
     }
   });
   const url = `http://127.0.0.1:${await listen(server, port)}`;
-  return { url, port: Number(new URL(url).port), close: () => close(server, agent) };
+  return { url, port: Number(new URL(url).port), close: () => close(server, sockets, agent) };
 }
 
 const pathOf = (req: IncomingMessage): string => (req.url ?? '/').split('?', 1)[0] ?? '/';
@@ -121,11 +126,11 @@ function listen(server: Server, port: number): Promise<number> {
   });
 }
 
-function close(server: Server, agent: Agent): Promise<void> {
+function close(server: Server, sockets: ReadonlySet<Socket>, agent: Agent): Promise<void> {
   return new Promise((resolve) => {
     server.close(() => resolve());
-    // Event streams and websockets would keep it open; upgraded sockets it no longer counts.
-    server.closeAllConnections();
+    // Not closeAllConnections: it knows nothing of the websockets, and each of them keeps the server from closing.
+    for (const socket of sockets) socket.destroy();
     agent.destroy();
   });
 }

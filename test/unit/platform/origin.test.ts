@@ -212,6 +212,21 @@ describe('the ingress', () => {
     upstream.close();
   });
 
+  it('closes although a websocket is open at both ends', async () => {
+    const [, , hub] = servers;
+    const upstream = new WebSocketServer({ ...(hub && { server: hub }) });
+    const url = `${origin.url.replace('http', 'ws')}/nb/user/alice/api`;
+    const socket = new WebSocket(url, { headers: bearer });
+    socket.on('error', () => {});
+    await once(socket, 'open');
+    // Neither of them answers what the other does.
+    for (const end of [socket, ...upstream.clients]) end.pause();
+    await origin.close();
+    socket.terminate();
+    for (const client of upstream.clients) client.terminate();
+    upstream.close();
+  }, 2_000);
+
   it('gives the discovery document to anybody', async () => {
     const response = await get('/repertoire/discovery', {});
     expect(await response.body.json()).toMatchObject({
