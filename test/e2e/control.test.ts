@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import type { NotebookResponse } from '../../lib/contract/notebooks-api.ts';
 import { parseNotebook, type CodeCell } from '../../lib/contract/nbformat.ts';
 import { printed } from '../support/job-events.ts';
@@ -103,9 +103,10 @@ describe('a job that an executor has', () => {
     const id = await stack.submit(ipynb(), { kernel_name: 'python3' });
     await stack.until(id, ({ phase }) => phase === 'leasing');
     const begun = performance.now();
-    const { status, job } = await cancel(id);
-    expect({ status, phase: job.phase, progress: job.progress }).toEqual({ status: 202, phase: 'cancelling' });
-    expect(await stack.untilComplete(id)).toMatchObject(CANCELLED);
+    await cancel(id);
+    const job = await stack.untilComplete(id);
+    expect(job).toMatchObject(CANCELLED);
+    expect(job).not.toHaveProperty('progress');
     expect(performance.now() - begun).toBeLessThan(1_000);
   });
 
@@ -221,14 +222,16 @@ function isRunning(pid: number): boolean {
 }
 
 test('what the lab’s rate limits dropped is told in a warning, and the error is not lost with it', async () => {
+  // jupyter-server-documents has no such limits.
+  const isLimited = inject('labKind') !== 'jsd';
   // The limit is 3 MB in 3 s, counted anew whenever the kernel answers a probe of ours, twice a second.
   const flood = 'for n in range(1000): print("x" * 20_000, flush=True)\n1/0';
   const job = await stack.untilComplete(await stack.submit(ipynb({ cells: [codeCell(flood)] })));
   expect(job).toMatchObject({
     success: true,
     ipynb_error: { name: 'ZeroDivisionError' },
-    warnings: [expect.stringMatching(/rate exceeded/)],
   });
+  expect(/rate exceeded/.test(job.warnings?.join() ?? '')).toBe(isLimited);
   expect(outputsOf(job.ipynb)[0]).toContainEqual(expect.objectContaining({ ename: 'ZeroDivisionError' }));
 });
 

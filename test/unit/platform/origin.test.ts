@@ -221,7 +221,7 @@ describe('the ingress', () => {
     await once(socket, 'open');
     // Neither of them answers what the other does.
     for (const end of [socket, ...upstream.clients]) end.pause();
-    await origin.close();
+    await expect(origin.close()).resolves.toBeUndefined();
     socket.terminate();
     for (const client of upstream.clients) client.terminate();
     upstream.close();
