@@ -19,6 +19,8 @@ export interface ApiReply {
   headers?: Record<string, string>;
   /** Sent as JSON. */
   json?: unknown;
+  /** Sent as it is, with its media type. */
+  body?: { type: string; content: string | Buffer };
   /** Sent piece by piece, as fast as the caller takes them, until it ends or the caller has gone. */
   stream?: AsyncIterable<string>;
 }
