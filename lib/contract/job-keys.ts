@@ -10,5 +10,8 @@ export const eventsChannel = (jobId: string): string => `${KEY_PREFIX}:events:${
 /** Whether the job is cancelled, or its end is being committed and can be cancelled no more. */
 export const verdictKey = (jobId: string): string => `${KEY_PREFIX}:verdict:${jobId}`;
 
+/** A set: the users in whose labs notebooks were ever run. They may not submit any, or a notebook could submit itself. */
+export const POOL_BOTS_KEY = `${KEY_PREFIX}:bots`;
+
 /** Where executors are told the id of a job that was cancelled. */
 export const CANCEL_CHANNEL = `${KEY_PREFIX}:cancel`;

@@ -24,6 +24,8 @@ export const nbexecJobData = z.object({
   cell_timeout_seconds: z.number().positive().optional(),
   /** Absent: interactive. */
   priority: z.enum(JOB_PRIORITIES).optional(),
+  /** The owner's own words for it. */
+  tags: z.array(z.string()).optional(),
   /** Set by the executor just before the first cell, when `enable_retry` is false: from then on no rerun. */
   first_cell_started: z.boolean().optional(),
   /** How often an executor gave the job back because its lab failed. */

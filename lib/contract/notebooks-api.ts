@@ -46,7 +46,13 @@ const DURATION_HINT = 'Input should be a number of seconds or a duration such as
 /** Seconds, or a duration as text; undefined when absent or null. */
 const durationSeconds = (maxSeconds: number) =>
   z
-    .union([z.number(), z.string()], { error: DURATION_HINT })
+    .union(
+      [
+        z.number().meta({ exclusiveMinimum: 0, maximum: maxSeconds }),
+        z.string().meta({ maxLength: 64, examples: ['90', '5m', '1h 30m', 'PT5M'] }),
+      ],
+      { error: DURATION_HINT },
+    )
     .nullish()
     .transform((value, context) => {
       if (value === undefined || value === null) return undefined;
@@ -79,6 +85,7 @@ const NO_OBJECT = 'Input should be an object of names and values';
 /** Not z.record: it passes over `__proto__` in silence, and nothing that was sent should be lost so. */
 const parameters = z
   .custom<Record<string, unknown>>((value) => typeof value === 'object' && !Array.isArray(value), NO_OBJECT)
+  .meta({ type: 'object' })
   .nullish()
   .transform((value, context) => {
     if (value === undefined || value === null) return undefined;
@@ -100,6 +107,20 @@ const parameters = z
     description:
       'Values for the notebook: injected behind its cell tagged `parameters`, else before all cells, as papermill does.',
   });
+
+const MAX_TAGS = 10;
+const MAX_TAG_CHARS = 64;
+const TAG_HINT = `Input should be a string of 1 to ${MAX_TAG_CHARS} characters`;
+
+const tags = z
+  .array(
+    z.string(TAG_HINT).min(1, TAG_HINT).max(MAX_TAG_CHARS, TAG_HINT),
+    'Input should be a list of strings',
+  )
+  .max(MAX_TAGS, `Input should have at most ${MAX_TAGS} tags`)
+  .nullish()
+  .transform((value) => (value?.length ? value : undefined))
+  .meta({ description: "The caller's own words for the job, which are shown with it." });
 
 /**
  * The body of `POST /v1/notebooks/`. Fields it does not know are ignored, as v1 does.
@@ -134,10 +155,30 @@ export const postNotebookRequest = (maxTimeoutSeconds: number) =>
             'How soon the result is wanted: a job of a later class waits for those of an earlier one, though not for ever. ' +
             'Absent or null: interactive.',
         }),
+      tags,
+      coalesce: lenientBoolean
+        .nullish()
+        .transform((coalesce) => coalesce ?? false)
+        .meta({
+          description:
+            "Whether an unfinished job of the caller's that runs the same notebook in the same way will do.",
+        }),
     },
     { error: 'Input should be an object' },
   );
 export type PostNotebookRequest = z.infer<ReturnType<typeof postNotebookRequest>>;
+
+/** The query of `GET /v1/notebooks/`. */
+export const listNotebooksQuery = z.object({
+  limit: z.coerce
+    .number('Input should be a number')
+    .int('Input should be a whole number')
+    .min(1, 'Input should be at least 1')
+    .max(100, 'Input should be at most 100')
+    .default(20)
+    .meta({ description: 'How many jobs to show at most.' }),
+  cursor: z.string().optional().meta({ description: "Where to go on: an earlier answer's `next_cursor`." }),
+});
 
 /** The query of `GET /v1/notebooks/{job_id}`. */
 export const getNotebookQuery = z.object({
@@ -185,5 +226,13 @@ export const notebookResponse = z.object({
     .meta({ description: 'What the reader of the result should know.' }),
   attempts: z.number().int().optional().meta({ description: 'How often the job was begun.' }),
   environment: jobEnvironment.optional(),
+  tags: z.array(z.string()).optional().meta({ description: 'As they were submitted.' }),
 });
 export type NotebookResponse = z.infer<typeof notebookResponse>;
+
+/** The answer to `GET /v1/notebooks/`. */
+export const notebookListResponse = z.object({
+  jobs: z.array(notebookResponse).meta({ description: 'Newest first, without their notebooks.' }),
+  next_cursor: z.string().optional().meta({ description: 'Names the next page, if there is one.' }),
+});
+export type NotebookListResponse = z.infer<typeof notebookListResponse>;

@@ -1,54 +1,25 @@
-import { createHash } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { KEY_PREFIX } from '../contract/nbexec-job.ts';
+import { POOL_BOTS_KEY, verdictKey } from '../contract/job-keys.ts';
+import { ADMIT } from './admit-script.ts';
 import { bullKey, bullKeys } from './bull-keys.ts';
-import { PACE, secondsOf, type Pace } from './start-estimate.ts';
-
-/** Nothing more is taken from this caller until one of its jobs has ended. */
-export class TooManyJobsError extends Error {
-  override readonly name = 'TooManyJobsError';
-  readonly retryAfterSeconds: number;
-
-  constructor(maxJobs: number, retryAfterSeconds: number) {
-    super(`The caller has ${maxJobs} unfinished jobs already`);
-    this.retryAfterSeconds = retryAfterSeconds;
-  }
-}
-
-/** Redis is so full that what runs may soon not be able to end: nothing more is taken from anybody. */
-export class QueueFullError extends Error {
-  override readonly name = 'QueueFullError';
-}
+import { idempotencyKey, inflightKey, unfinishedKey } from './owner-keys.ts';
+import { replicated } from './redis.ts';
+import { secondsOf, type Pace } from './start-estimate.ts';
+import {
+  KeyInUseError,
+  KeyReusedError,
+  PoolBotError,
+  QueueFullError,
+  TooManyJobsError,
+} from './submission-errors.ts';
+import type { KeyWrite } from './write-script.ts';
 
 /** What is left above is for the results of the jobs that were admitted. */
 const ADMITTED_MEMORY_SHARE = 0.8;
 const MEMORY_KNOWN_MS = 1_000;
 
-// Between its admission and its job a submission only writes its notebook.
-const SUBMISSION_MS = 60_000;
-
-/**
- * A caller's unfinished jobs are a set of their ids. It is put right whenever it is full, from the jobs themselves, so
- * that nobody has to take an ended job out of it, and what was lost on the way does not count for ever.
- */
-const ADMIT = `${PACE}
-local unfinished, completed, active = unpack(KEYS)
-local id, now, max_jobs, prefix = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4]
-if redis.call('ZSCORE', unfinished, id) then return false end
-if redis.call('ZCARD', unfinished) >= max_jobs then
-  local known = redis.call('ZRANGE', unfinished, 0, -1, 'WITHSCORES')
-  for n = 1, #known, 2 do
-    local job = prefix .. known[n]
-    local ended
-    if redis.call('EXISTS', job) == 1 then ended = redis.call('HEXISTS', job, 'finishedOn') == 1
-    else ended = now - known[n + 1] > ${SUBMISSION_MS} end
-    if ended then redis.call('ZREM', unfinished, known[n]) end
-  end
-  if redis.call('ZCARD', unfinished) >= max_jobs then return pace(completed, active, prefix, 0) end
-end
-redis.call('ZADD', unfinished, now, id)
-redis.call('EXPIRE', unfinished, ARGV[5])
-return false`;
+/** How long an idempotency key stands for its job at least. */
+const IDEMPOTENCY_SECONDS = 86_400;
 
 export interface AdmissionOptions {
   queueName: string;
@@ -58,15 +29,48 @@ export interface AdmissionOptions {
   ttlSeconds: number;
 }
 
-/** Decides, before anything is written, whether a submission is taken. */
+/** What a caller asks for, and under which id it becomes a job. */
+export interface Submission {
+  jobId: string;
+  owner: string;
+  /** Of all that decides how the run goes. */
+  fingerprint: string;
+  /** Whether an unfinished job of the owner's with this fingerprint will do. */
+  coalesce?: boolean;
+  /** The caller's key, and the fingerprint of the whole request that it stands for. */
+  idempotency?: { key: string; fingerprint: string } | undefined;
+}
+
+export interface Admitted {
+  /** The submission's, or that of an earlier one which it completes or is answered with. */
+  jobId: string;
+  /** Whether there is nothing to add, as the job exists. */
+  exists: boolean;
+  /** To be run in the transaction that adds the job. */
+  confirm: KeyWrite[];
+}
+
+type Answer =
+  | ['admitted' | 'exists', jobId: string]
+  | ['too_many', Pace]
+  | ['key_in_use', leftMs: number]
+  | ['pool_bot' | 'key_reused'];
+
+type AdmittingRedis = Redis & {
+  admitSubmission: (keys: number, ...args: (string | number)[]) => Promise<Answer>;
+};
+
+/** Decides, before anything is written, whether a submission is taken, and as which job. */
 export class Admission {
-  readonly #redis: Redis;
+  readonly #redis: AdmittingRedis;
   readonly #options: AdmissionOptions;
   readonly #now: () => number;
   #memory = { full: false, untilMs: -Infinity };
 
   constructor(redis: Redis, options: AdmissionOptions, now: () => number = () => performance.now()) {
-    this.#redis = redis;
+    // So that the script's text is sent once on each connection.
+    redis.defineCommand('admitSubmission', { lua: ADMIT });
+    this.#redis = redis as AdmittingRedis;
     this.#options = options;
     this.#now = now;
   }
@@ -76,14 +80,47 @@ export class Admission {
    *
    * @throws {QueueFullError} when Redis is nearly full
    * @throws {TooManyJobsError} when the owner has too many jobs that have not ended
+   * @throws {PoolBotError} when the owner is a user whose lab runs notebooks
+   * @throws {KeyReusedError} {@link KeyInUseError} because of the idempotency key
    */
-  async admit(jobId: string, owner: string): Promise<void> {
+  async admit(submission: Submission): Promise<Admitted> {
     if (await this.#isFull()) throw new QueueFullError('Redis is nearly full');
-    const { queueName, maxJobsPerCaller, ttlSeconds } = this.#options;
-    const keys = [unfinishedKey(queueName, owner), ...bullKeys(queueName, ['completed', 'active'])];
-    const args = [jobId, Date.now(), maxJobsPerCaller, bullKey(queueName, ''), Math.ceil(ttlSeconds)];
-    const refused = (await this.#redis.eval(ADMIT, keys.length, ...keys, ...args)) as Pace | null;
-    if (refused) throw new TooManyJobsError(maxJobsPerCaller, secondsOf(refused));
+    const { jobId, owner, fingerprint, coalesce = false, idempotency } = submission;
+    const { queueName, maxJobsPerCaller } = this.#options;
+    const ttlSeconds = Math.ceil(this.#options.ttlSeconds);
+    const record = idempotency && idempotencyKey(queueName, owner, idempotency.key);
+    const keys = [
+      unfinishedKey(queueName, owner),
+      ...bullKeys(queueName, ['completed', 'active']),
+      POOL_BOTS_KEY,
+      inflightKey(queueName, owner, fingerprint),
+      ...(record === undefined ? [] : [record]),
+    ];
+    const of = [jobId, Date.now(), maxJobsPerCaller, bullKey(queueName, ''), ttlSeconds];
+    const by = [owner, verdictKey(''), coalesce ? '1' : '0'];
+    const once = [idempotency?.fingerprint ?? '', Math.max(ttlSeconds, IDEMPOTENCY_SECONDS)];
+    const answer = await replicated(this.#redis, () =>
+      this.#redis.admitSubmission(keys.length, ...keys, ...of, ...by, ...once),
+    );
+    const admittedId = this.#idOf(answer);
+    const confirm: KeyWrite[] =
+      record === undefined ? [] : [{ command: 'HDEL', key: record, args: ['claimed_at'] }];
+    return { jobId: admittedId, exists: answer[0] === 'exists', confirm };
+  }
+
+  #idOf(answer: Answer): string {
+    switch (answer[0]) {
+      case 'too_many':
+        throw new TooManyJobsError(this.#options.maxJobsPerCaller, secondsOf(answer[1]));
+      case 'pool_bot':
+        throw new PoolBotError('Notebooks that run here may not submit notebooks');
+      case 'key_reused':
+        throw new KeyReusedError('The idempotency key was used for another submission');
+      case 'key_in_use':
+        throw new KeyInUseError(Math.ceil(answer[1] / 1_000));
+      default:
+        return answer[1];
+    }
   }
 
   async #isFull(): Promise<boolean> {
@@ -101,7 +138,3 @@ function isNearlyFull(info: string): boolean {
   const limit = value('maxmemory');
   return limit > 0 && value('used_memory') > limit * ADMITTED_MEMORY_SHARE;
 }
-
-/** Hashed, as a user's name may hold anything. */
-export const unfinishedKey = (queueName: string, owner: string): string =>
-  `${KEY_PREFIX}:unfinished:${queueName}:${createHash('sha256').update(owner).digest('hex').slice(0, 32)}`;

@@ -2,17 +2,17 @@ import { createIORedisClient, Job, Queue, type IRedisClient } from 'bullmq';
 import type { Redis } from 'ioredis';
 import {
   JOB_NAME,
-  jobProgress,
   KEY_PREFIX,
-  nbexecJobData,
-  nbexecOutcome,
   type JobProgress,
   type NbexecJobData,
   type NbexecOutcome,
 } from '../contract/nbexec-job.ts';
 import { placeCommand, UNPLACED } from './fair-order.ts';
+import { ownJobWrites, readOwnJobs, type OwnJobsCursor } from './own-jobs.ts';
 import { replicated } from './redis.ts';
+import { parsed, snapshot, type BullFields } from './job-snapshot.ts';
 import { secondsOf, startsInSeconds, type Pace } from './start-estimate.ts';
+import { writeArgs, type KeyWrite } from './write-script.ts';
 import { cancelJob, isCancelled, type CancelAnswer } from './verdict.ts';
 
 /** What BullMQ knows of a job, checked. Times are milliseconds since the epoch. */
@@ -34,6 +34,9 @@ export interface JobSnapshot {
   /** In how many seconds a job that waits may be started, as far as can be told. */
   startsInSeconds?: number;
 }
+
+// Longer than a job waits, runs and is kept.
+const LISTED_SECONDS = 14 * 86_400;
 
 // Beyond the retention, by which time a sweep has removed the job with its notebooks.
 const REMOVED_BY_BULLMQ_SECONDS = 3_600;
@@ -63,12 +66,14 @@ export class NbexecQueue {
    * Puts a job on the queue; when this resolves, Redis has it. Adding a job that exists already changes nothing,
    * so a caller who lost the answer may add again.
    *
+   * @param along what is to be written with it, all or nothing: nobody finds the job without it
    * @throws {NotReplicatedError} when a failover might lose it
    * @returns when it was enqueued, and when it may start
    */
   async add(
     jobId: string,
     data: NbexecJobData,
+    along: readonly KeyWrite[] = [],
   ): Promise<Required<Pick<JobSnapshot, 'enqueuedAtMs' | 'startsInSeconds'>>> {
     this.#assertConnected();
     const keep = { age: this.#retentionSeconds + REMOVED_BY_BULLMQ_SECONDS };
@@ -77,31 +82,61 @@ export class NbexecQueue {
     await this.#queue.waitUntilReady();
     // Together, so that no job is there without its place among the others.
     const transaction = this.#client.multi();
+    const listed = [this.#queue.name, data.owner, jobId, job.timestamp, LISTED_SECONDS] as const;
+    transaction.runCommand('eval', writeArgs([...along, ...ownJobWrites(...listed)]));
     await job.addJob(transaction);
     transaction.runCommand('eval', placeCommand(this.#queue.name, jobId, data));
     const replies = (await replicated(this.#redis, () => transaction.exec())) ?? [];
     for (const [error] of replies) if (error) throw error;
-    return { enqueuedAtMs: job.timestamp, startsInSeconds: secondsOf(replies[1]?.[1] as Pace) };
+    return { enqueuedAtMs: job.timestamp, startsInSeconds: secondsOf(replies.at(-1)?.[1] as Pace) };
   }
 
   /** @returns the job, or undefined when it never was, or ended longer ago than the retention */
   async find(jobId: string): Promise<JobSnapshot | undefined> {
     this.#assertConnected();
+    const before = await this.#job(jobId);
+    // One that has ended stays as it is, and a poll of it costs one command.
+    if (before === undefined || before.finishedOn !== undefined) return this.#endedJob(jobId, before);
     // The state is asked for first: a job that ends between the two answers shows its end in the second.
-    const [state, job, cancelling] = await Promise.all([
+    const [state, job, cancelling, startsIn] = await Promise.all([
       this.#queue.getJobState(jobId),
-      Job.fromId<NbexecJobData, NbexecOutcome>(this.#queue, jobId),
+      this.#job(jobId),
       isCancelled(this.#redis, jobId),
+      startsInSeconds(this.#redis, this.#queue.name, jobId),
     ]);
-    if (!job) return undefined;
-    // It may not have been swept yet.
-    if (job.finishedOn !== undefined && Date.now() - job.finishedOn > this.#retentionSeconds * 1_000) {
-      return undefined;
-    }
-    if (job.finishedOn !== undefined) return snapshot(jobId, job, 'completed');
+    if (job === undefined || job.finishedOn !== undefined) return this.#endedJob(jobId, job);
     const found = { ...snapshot(jobId, job, state), ...(cancelling ? { cancelling } : {}) };
-    if (found.state !== 'waiting') return found;
-    return { ...found, startsInSeconds: await startsInSeconds(this.#redis, this.#queue.name, jobId) };
+    return found.state === 'waiting' ? { ...found, startsInSeconds: startsIn } : found;
+  }
+
+  #job(jobId: string): Promise<Job<NbexecJobData, NbexecOutcome> | undefined> {
+    return Job.fromId<NbexecJobData, NbexecOutcome>(this.#queue, jobId);
+  }
+
+  #endedJob(jobId: string, job: BullFields | undefined): JobSnapshot | undefined {
+    return job === undefined || this.#isOver(job) ? undefined : snapshot(jobId, job, 'completed');
+  }
+
+  /**
+   * Looks at a caller's newest jobs, or those behind a place in their list, newest first.
+   *
+   * @returns at most `limit` of them, and the place behind them when there are more
+   */
+  async listOwn(
+    owner: string,
+    limit: number,
+    after?: OwnJobsCursor,
+  ): Promise<{ jobs: JobSnapshot[]; next?: OwnJobsCursor }> {
+    this.#assertConnected();
+    const stored = await readOwnJobs(this.#redis, this.#queue.name, owner, limit + 1, after);
+    const jobs = stored.slice(0, limit).flatMap(({ place, state, cancelling, fields }) => {
+      const job = parsed(fields);
+      if (this.#isOver(job)) return [];
+      const isCancelling = cancelling && job.finishedOn === undefined;
+      return [{ ...snapshot(place.jobId, job, state), ...(isCancelling ? { cancelling } : {}) }];
+    });
+    const next = stored.length > limit ? stored[limit - 1]?.place : undefined;
+    return { jobs, ...(next && { next }) };
   }
 
   /** Cancels a job that is there: one that waits has ended with that, one that runs will soon. */
@@ -110,6 +145,11 @@ export class NbexecQueue {
     // A run whose executor dies, and the next, and so on, is over by then.
     const ttlSeconds = this.#retentionSeconds + job.data.timeout_seconds;
     return cancelJob(this.#redis, this.#queue.name, job.id, ttlSeconds);
+  }
+
+  /** Whether a job ended longer ago than it can be looked at; it may not have been swept yet. */
+  #isOver({ finishedOn }: BullFields): boolean {
+    return finishedOn !== undefined && Date.now() - finishedOn > this.#retentionSeconds * 1_000;
   }
 
   /** BullMQ waits for a first connection without a limit; a request must not. */
@@ -121,35 +161,3 @@ export class NbexecQueue {
     await this.#queue.close();
   }
 }
-
-function snapshot(id: string, job: Job<NbexecJobData, NbexecOutcome>, bullState: string): JobSnapshot {
-  const state = STATES[bullState] ?? 'waiting';
-  const outcome = nbexecOutcome.safeParse(job.returnvalue).data;
-  const progress = outcome?.progress ?? jobProgress.safeParse(job.progress).data;
-  return {
-    id,
-    data: nbexecJobData.parse(job.data),
-    state,
-    enqueuedAtMs: job.timestamp,
-    ...(job.processedOn === undefined ? {} : { startedAtMs: job.processedOn }),
-    ...(job.finishedOn === undefined ? {} : { finishedAtMs: job.finishedOn }),
-    ...(progress ? { progress } : {}),
-    ...(job.processedOn === undefined ? {} : { attempts: attemptsOf(job) }),
-    ...(state === 'ended' && outcome ? { outcome } : {}),
-    ...(job.failedReason ? { failedReason: job.failedReason } : {}),
-  };
-}
-
-/** BullMQ's own count also has what an executor that was asked to stop gave back unspent. */
-const attemptsOf = (job: Job<NbexecJobData>): number =>
-  (job.data.lost_attempts ?? 0) + (job.data.lost_connections ?? 0) + job.stalledCounter + 1;
-
-const STATES: Partial<Record<string, JobSnapshot['state']>> = {
-  waiting: 'waiting',
-  prioritized: 'waiting',
-  'waiting-children': 'waiting',
-  delayed: 'delayed',
-  active: 'active',
-  completed: 'ended',
-  failed: 'ended',
-};

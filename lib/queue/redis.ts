@@ -1,4 +1,4 @@
-import { Redis, ReplyError, type RedisOptions } from 'ioredis';
+import { Redis, type RedisOptions } from 'ioredis';
 import type { RedisSetup } from '../config/redis-env.ts';
 
 /** Replies come as ioredis has them by default. */
@@ -126,9 +126,6 @@ export async function replicated<T>(redis: Redis, write: () => Promise<T>): Prom
   if (replicas === 0) throw new NotReplicatedError(`No replica had it within ${REPLICATED_WITHIN_MS} ms`);
   return result;
 }
-
-/** Whether Redis itself said no, so that what was asked for has not been done. */
-export const isRefusedByRedis = (error: unknown): boolean => error instanceof ReplyError;
 
 /** Waits until the client can take commands: `enableOfflineQueue: false` fails those sent before. */
 export async function untilReady(redis: Redis, timeoutMs: number): Promise<void> {

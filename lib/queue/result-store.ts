@@ -4,6 +4,7 @@ import { createZstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib'
 import type { Redis } from 'ioredis';
 import { KEY_PREFIX } from '../contract/nbexec-job.ts';
 import { NotReplicatedError, replicated } from './redis.ts';
+import type { KeyWrite } from './write-script.ts';
 
 const decompress = promisify(zstdDecompress);
 
@@ -21,19 +22,14 @@ export class ResultStore {
     this.#redis = redis;
   }
 
-  /** @throws {NotReplicatedError} when a failover might lose it */
-  async putSource(jobId: string, ipynb: string, ttlSeconds: number): Promise<void> {
-    const compressed = await compress([ipynb]);
-    await replicated(this.#redis, () => this.#put(sourceKey(jobId), compressed, ttlSeconds));
+  /** @returns what writes the submitted notebook, in the transaction that adds its job */
+  async sourceWrite(jobId: string, ipynb: string, ttlSeconds: number): Promise<KeyWrite> {
+    return { command: 'SET', key: sourceKey(jobId), args: [await compress([ipynb]), ...expiry(ttlSeconds)] };
   }
 
   /** @returns the submitted notebook's text, or undefined when it has expired */
   async getSource(jobId: string): Promise<string | undefined> {
     return this.#get(sourceKey(jobId));
-  }
-
-  async deleteSource(jobId: string): Promise<void> {
-    await this.#redis.del(sourceKey(jobId));
   }
 
   /**
@@ -48,7 +44,7 @@ export class ResultStore {
     ttlSeconds: number,
   ): Promise<void> {
     const compressed = await compress(typeof ipynb === 'string' ? [ipynb] : ipynb);
-    const put = () => this.#put(resultKey(jobId, resultId), compressed, ttlSeconds);
+    const put = () => this.#redis.set(resultKey(jobId, resultId), compressed, ...expiry(ttlSeconds));
     try {
       await replicated(this.#redis, put);
     } catch (error) {
@@ -60,10 +56,6 @@ export class ResultStore {
 
   async getResult(jobId: string, resultId: string): Promise<string | undefined> {
     return this.#get(resultKey(jobId, resultId));
-  }
-
-  async #put(key: string, compressed: Buffer, ttlSeconds: number): Promise<void> {
-    await this.#redis.set(key, compressed, 'EX', Math.ceil(ttlSeconds));
   }
 
   async #get(key: string): Promise<string | undefined> {
@@ -111,6 +103,8 @@ function* bounded(pieces: Iterable<string>): Generator<Buffer> {
     yield encoded;
   }
 }
+
+const expiry = (ttlSeconds: number) => ['EX', Math.ceil(ttlSeconds)] as const;
 
 const sourceKey = (jobId: string): string => `${KEY_PREFIX}:source:${jobId}`;
 const resultKey = (jobId: string, resultId: string): string => `${KEY_PREFIX}:result:${jobId}:${resultId}`;

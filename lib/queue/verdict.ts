@@ -10,7 +10,8 @@ import { errorOf } from '../contract/execution-error.ts';
 import { bullKey, bullKeys } from './bull-keys.ts';
 import { END_WAITING, endWaitingArgs } from './end-waiting.ts';
 
-const CANCELLED = 'cancelled';
+/** The verdict on a job that is to end as cancelled. */
+export const CANCELLED = 'cancelled';
 
 /** How a job ends that was cancelled. */
 export const cancelledOutcome = (cellIndex?: number): NbexecOutcome => ({

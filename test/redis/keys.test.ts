@@ -25,8 +25,11 @@ test('every key of a job, from its submission to its removal, is in one slot, an
   const look = async () => (await file.redis.keys('*')).forEach((key) => seen.add(key));
   const url = `${functions.submit.url}/noteburst/v1/notebooks/`;
   const headers = { ...identity('alice'), 'Content-Type': 'application/json' };
+  let submitted = 0;
   const submit = async () => {
-    const response = await fetch(url, { method: 'POST', headers, body: JSON.stringify({ ipynb: ipynb() }) });
+    const body = JSON.stringify({ ipynb: ipynb() });
+    const once = { ...headers, 'Idempotency-Key': `${++submitted}` };
+    const response = await fetch(url, { method: 'POST', headers: once, body });
     return ((await response.json()) as { job_id: string }).job_id;
   };
   const [runs, waits, isCancelled] = [await submit(), await submit(), await submit()];
@@ -74,6 +77,9 @@ test('every key of a job, from its submission to its removal, is in one slot, an
     'source',
     'result',
     'unfinished',
+    'own',
+    'inflight',
+    'idempotency',
     'flows',
     'sweep',
     'verdict',

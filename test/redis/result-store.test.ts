@@ -7,6 +7,7 @@ import { requestRedis, untilReady } from '../../lib/queue/redis.ts';
 import { ResultStore } from '../../lib/queue/result-store.ts';
 import { brief } from '../support/brief.ts';
 import { codeCell, ipynb } from '../support/notebooks.ts';
+import { putSource } from '../support/put-source.ts';
 import { redisOfFile } from '../support/redis.ts';
 
 const file = await redisOfFile();
@@ -30,7 +31,7 @@ describe('a stored notebook', () => {
     ]),
   )('is read as it was written: %s', async (_, text = '') => {
     const id = jobId();
-    await store.putSource(id, text, 60);
+    await putSource(file.redis, id, text);
     await store.putResult(id, 'attempt', text, 60);
     expect(await store.getSource(id)).toBe(text);
     expect(await store.getResult(id, 'attempt')).toBe(text);
@@ -50,18 +51,15 @@ describe('a stored notebook', () => {
     expect(await store.getResult(id, 'attempt')).toBeUndefined();
   });
 
-  test('that was never written or has been deleted is not there', async () => {
+  test('that was never written is not there', async () => {
     const id = jobId();
     expect(await store.getSource(id)).toBeUndefined();
     expect(await store.getResult(id, 'attempt')).toBeUndefined();
-    await store.putSource(id, ipynb(), 60);
-    await store.deleteSource(id);
-    expect(await store.getSource(id)).toBeUndefined();
   });
 
   test('lives as long as it was given, fractions rounded up', async () => {
     const id = jobId();
-    await store.putSource(id, ipynb(), 100);
+    await putSource(file.redis, id, ipynb(), 99.1);
     await store.putResult(id, 'attempt', ipynb(), 0.2);
     expect(await file.redis.ttl(`${KEY_PREFIX}:source:${id}`)).toBeGreaterThan(95);
     expect(await file.redis.ttl(`${KEY_PREFIX}:source:${id}`)).toBeLessThanOrEqual(100);
@@ -72,7 +70,7 @@ describe('a stored notebook', () => {
   test('takes less room than its text', async () => {
     const id = jobId();
     const text = ipynb({ cells: Array.from({ length: 200 }, (_, i) => codeCell(`print(${i})`)) });
-    await store.putSource(id, text, 60);
+    await putSource(file.redis, id, text);
     expect(await file.redis.strlen(`${KEY_PREFIX}:source:${id}`)).toBeLessThan(text.length / 5);
   });
 

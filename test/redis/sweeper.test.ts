@@ -8,6 +8,7 @@ import { ResultStore } from '../../lib/queue/result-store.ts';
 import { startSweeper, type SweeperOptions } from '../../lib/queue/sweeper.ts';
 import { WorkerBench } from '../support/executor.ts';
 import { capturedLog } from '../support/log.ts';
+import { putSource } from '../support/put-source.ts';
 import { redisOfFile } from '../support/redis.ts';
 
 const file = await redisOfFile();
@@ -55,7 +56,7 @@ async function sweep(options: Partial<SweeperOptions> = {}) {
 async function endedJob(agoMs: number, bytes = 100): Promise<string> {
   const id = await bench.add();
   const body = Array.from({ length: bytes }, () => String.fromCharCode(33 + Math.random() * 90)).join('');
-  await store.putSource(id, body, 86_400);
+  await putSource(file.redis, id, body, 86_400);
   await bench.takeAndVanish(1_000, async (job) => {
     await store.putResult(id, 'attempt', body, 86_400);
     await job.moveToCompleted({ result_id: 'attempt' }, 'token-of-the-dead', false);

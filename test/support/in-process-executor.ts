@@ -104,9 +104,9 @@ export class ExecutorBench implements AsyncDisposable {
   async submit(source: string): Promise<string> {
     await this.#ready;
     const id = newJobId(this.queueName);
-    await this.#store.putSource(id, ipynb({ cells: [codeCell(source)] }), 600);
+    const notebook = await this.#store.sourceWrite(id, ipynb({ cells: [codeCell(source)] }), 600);
     const job = { owner: 'alice', kernel_name: 'lsst', timeout_seconds: 300, enable_retry: true };
-    await this.#queue.add(id, { version: 1, ...job });
+    await this.#queue.add(id, { version: 1, ...job }, [notebook]);
     return id;
   }
 

@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis';
+import { POOL_BOTS_KEY } from '../../lib/contract/job-keys.ts';
 import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
 
 /** What BullMQ keeps of a queue for ever: of bounded size, apart from the ended jobs that a sweep removes. */
@@ -17,7 +18,8 @@ export async function unexpectedKeys(redis: Redis, queueNames: readonly string[]
   }
   const unexpected: string[] = [];
   for (const key of await redis.keys('*')) {
-    const kept = expected.has(key) || key.startsWith(`${KEY_PREFIX}:epoch:`) || (await redis.pttl(key)) >= 0;
+    const meant = key === POOL_BOTS_KEY || key.startsWith(`${KEY_PREFIX}:epoch:`);
+    const kept = meant || expected.has(key) || (await redis.pttl(key)) >= 0;
     if (!kept || !key.startsWith(`${KEY_PREFIX}:`)) unexpected.push(key);
   }
   return unexpected.toSorted();

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, vi } from 'vitest';
+import { POOL_BOTS_KEY } from '../../lib/contract/job-keys.ts';
 import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
 
 /** What one test file has of the run's Redis: a database of its own, as files may run at the same time. */
@@ -56,7 +57,7 @@ async function clientsIn(redis: Redis, db: number): Promise<string[]> {
 
 /** Keys without TTL, other than BullMQ's own of the file's queues and the fencing epochs. */
 async function keysForEver(redis: Redis, queueNames: string[]): Promise<string[]> {
-  const expected = [...queueNames, 'epoch'].map((name) => `${KEY_PREFIX}:${name}:`);
+  const expected = [...[...queueNames, 'epoch'].map((name) => `${KEY_PREFIX}:${name}:`), POOL_BOTS_KEY];
   const found: string[] = [];
   for (const key of await redis.keys('*')) {
     if (expected.some((prefix) => key.startsWith(prefix))) continue;

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { Redis } from 'ioredis';
 import { aborted } from '../../lib/abort.ts';
+import { POOL_BOTS_KEY } from '../../lib/contract/job-keys.ts';
 import type { Logger } from '../../lib/logger.ts';
 import type { ResultStore } from '../../lib/queue/result-store.ts';
 import type { Backend } from './backend/backend.ts';
@@ -88,6 +89,10 @@ export async function serveLab(parts: ServeLabParts): Promise<void> {
     on('fenced');
     await Promise.race([warm(backend, config.warmKernelName, over, log), aborted(over)]);
     if (!over.aborted) {
+      // Before any notebook could submit another: what it submits is refused.
+      await Promise.race([markAsPoolBot(parts), aborted(over)]);
+    }
+    if (!over.aborted) {
       await worker.start();
       on('warmed');
       busy.tell();
@@ -106,6 +111,9 @@ export async function serveLab(parts: ServeLabParts): Promise<void> {
   }
   if (isTokenRefusal(watch.lost.reason)) throw watch.lost.reason;
 }
+
+const markAsPoolBot = ({ workerRedis, lease }: ServeLabParts): Promise<number> =>
+  workerRedis.sadd(POOL_BOTS_KEY, lease.identity.username);
 
 /** Deletes kernels that are not ours; gives the lease up at once where they are a newer holder's. */
 async function removeStrays({ started, lease, log }: ServeLabParts, signal: AbortSignal): Promise<void> {

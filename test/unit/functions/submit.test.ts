@@ -1,6 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { QueueFullError, TooManyJobsError } from '../../../lib/queue/admission.ts';
+import { QueueFullError, TooManyJobsError } from '../../../lib/queue/submission-errors.ts';
 import { isJobId } from '../../../lib/contract/nbexec-job.ts';
 import { notebookResponse } from '../../../lib/contract/notebooks-api.ts';
 import { API_URL, identity } from '../../support/function-server.ts';
@@ -179,25 +179,18 @@ describe('what is promised with a 202', () => {
     expect((await client.submit({ ipynb: ipynb() })).headers.get('retry-after')).toBe('7');
   });
 
-  test('is the notebook, kept before its job can be fetched', async () => {
-    const kept: boolean[] = [];
-    const { putSource } = client.parts.store;
+  test('is the notebook, written with its job', async () => {
     const { add } = client.parts.queue;
-    client.parts.store.putSource = async (jobId, source) => {
-      // As long as anything else that is under way may take.
-      await new Promise((resolve) => setImmediate(resolve));
-      await putSource(jobId, source);
-    };
-    client.parts.queue.add = async (jobId, data) => {
-      kept.push(client.parts.sources.has(jobId));
-      return add(jobId, data);
+    client.parts.queue.add = async (jobId, data, along) => {
+      expect(along).toEqual([{ command: 'SET', key: jobId, args: [ipynb()] }]);
+      return add(jobId, data, along);
     };
     expect((await client.submit({ ipynb: ipynb() })).status).toBe(202);
-    expect(kept).toEqual([true]);
+    expect(client.parts.sources.size).toBe(1);
   });
 
   test.each(['store', 'queue'] as const)('is not promised when the %s fails', async (part) => {
-    if (part === 'store') client.parts.store.putSource = fail;
+    if (part === 'store') client.parts.store.sourceWrite = fail;
     else client.parts.queue.add = fail;
     const { status, headers, json } = await client.submit({ ipynb: ipynb() });
     expect(json).toEqual({

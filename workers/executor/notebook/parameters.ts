@@ -1,10 +1,7 @@
-import type { Cell, CodeCell, Notebook } from '../../../lib/contract/nbformat.ts';
+import { INJECTED_TAG, withInjected } from '../../../lib/contract/cell-tags.ts';
+import type { CodeCell, Notebook } from '../../../lib/contract/nbformat.ts';
 import { isObject, type JsonObject } from '../kernel/messages.ts';
 import { hasCellIds, newCellId } from './cell-ids.ts';
-import { hasTag } from './cell-tags.ts';
-
-const PARAMETERS_TAG = 'parameters';
-const INJECTED_TAG = 'injected-parameters';
 
 /** How values are written in a language. */
 type Translator = (parameters: JsonObject) => string;
@@ -57,13 +54,6 @@ export function injectParameters(notebook: Notebook, parameters: JsonObject, lan
 
 /** What papermill keeps beside the parameters; its version is not ours to claim. */
 const NO_PARAMETERS = { default_parameters: {}, environment_variables: {} };
-
-function withInjected(cells: readonly Cell[], injected: CodeCell): Cell[] {
-  const old = cells.findIndex((cell) => hasTag(cell, INJECTED_TAG));
-  if (old !== -1) return cells.with(old, injected);
-  const place = cells.findIndex((cell) => hasTag(cell, PARAMETERS_TAG)) + 1;
-  return cells.toSpliced(place, 0, injected);
-}
 
 function toPython(parameters: JsonObject): string {
   const lines = Object.entries(parameters).map(([name, value]) => `${name} = ${pythonValue(value)}\n`);

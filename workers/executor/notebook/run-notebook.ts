@@ -1,4 +1,5 @@
 import { settledOrAborted } from '../../../lib/abort.ts';
+import { hasTag } from '../../../lib/contract/cell-tags.ts';
 import {
   multiline,
   type Cell,
@@ -13,7 +14,6 @@ import type { NotebookKernel } from '../kernel/leased-kernel.ts';
 import { isObject, type KernelMessage } from '../kernel/messages.ts';
 import { repairCellIds } from './cell-ids.ts';
 import { NotebookOutputs } from './cell-outputs.ts';
-import { hasTag } from './cell-tags.ts';
 import { OutputLimitError, type OutputLimits } from './output-budget.ts';
 import { errorOutput } from './output-from-message.ts';
 

@@ -1,0 +1,20 @@
+import { createHash } from 'node:crypto';
+import type { PostNotebookRequest } from '../../lib/contract/notebooks-api.ts';
+
+/** SHA-256 digests that tell whether two submissions are the same. */
+export interface Fingerprints {
+  /** Of what decides how the run goes. */
+  run: string;
+  /** Of everything that is asked for. */
+  request: string;
+}
+
+/** Of the request as it was understood: `300` and `"5m"` are one timeout. A notebook is the same to the letter only. */
+export function fingerprintsOf(body: PostNotebookRequest): Fingerprints {
+  const { ipynb, kernel_name, timeout, parameters, cell_timeout, enable_retry, ...rest } = body;
+  const run = digest(ipynb, kernel_name, timeout, parameters, cell_timeout, enable_retry);
+  return { run, request: digest(run, rest.priority, rest.tags, rest.coalesce) };
+}
+
+const digest = (text: string, ...more: unknown[]): string =>
+  createHash('sha256').update(JSON.stringify(more)).update(text).digest('hex');
