@@ -25,6 +25,13 @@ export const functionEnv = withRedisRules(
       .string()
       .default('exec:notebook')
       .describe("The scope that a caller's delegated token must have."),
+    NOTEBURST_READERS: z
+      .string()
+      .default('')
+      .transform((names) => names.split(',').flatMap((name) => name.trim() || []))
+      .describe(
+        'Who may read, though not cancel, the jobs of everybody: user names, with commas between them.',
+      ),
     NOTEBURST_ENVIRONMENT_URL: httpUrl.describe('The base URL of the science platform, as callers see it.'),
     NOTEBURST_WORKER_JOB_TIMEOUT: positiveSeconds
       // Timers count 24 days at most; what is longer fires at once.
@@ -62,6 +69,8 @@ export interface FunctionConfig extends CommonConfig {
   repertoireUrl: string | undefined;
   /** What a caller's token must allow. */
   requiredScope: string;
+  /** Who may read every job. */
+  readers: ReadonlySet<string>;
   maxTimeoutSeconds: number;
   maxJobsPerCaller: number;
   streamMaxMs: number;
@@ -80,6 +89,7 @@ export function functionConfig(environment: NodeJS.ProcessEnv): FunctionConfig {
     apiUrl: `${env.NOTEBURST_ENVIRONMENT_URL}${env.NOTEBURST_PATH_PREFIX}/v1`,
     repertoireUrl: env.REPERTOIRE_BASE_URL,
     requiredScope: env.NOTEBURST_REQUIRED_SCOPE,
+    readers: new Set(env.NOTEBURST_READERS),
     maxTimeoutSeconds: env.NOTEBURST_WORKER_JOB_TIMEOUT,
     maxJobsPerCaller: env.NOTEBURST_MAX_JOBS_PER_CALLER,
     streamMaxMs: env.NOTEBURST_STREAM_MAX_SECONDS * 1_000,

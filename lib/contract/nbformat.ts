@@ -5,8 +5,19 @@
 import { z } from 'zod';
 import { parseBoundedJson } from './json.ts';
 
+/** Real notebooks have some hundreds. */
+export const MAX_CELLS = 10_000;
+
+/** A list that is wrong as a whole: an issue for each of millions of items would fill the memory. */
+const listOf = <T>(isItem: (value: unknown) => boolean, type: string, message: string) =>
+  z
+    .custom<T[]>((value) => Array.isArray(value) && value.every(isItem), message)
+    .meta({ type: 'array', items: { type } });
+
+const lines = listOf<string>((value) => typeof value === 'string', 'string', 'should be a list of strings');
+
 /** Text that nbformat keeps as one string or as a list of lines that carry their own line ends. */
-const multilineString = z.union([z.string(), z.array(z.string())], 'should be a string or a list of strings');
+const multilineString = z.union([z.string(), lines], 'should be a string or a list of strings');
 export type MultilineString = z.infer<typeof multilineString>;
 
 const metadata = z.looseObject({});
@@ -24,8 +35,10 @@ export type Output =
     }
   | { output_type: 'error'; ename: string; evalue: string; traceback: string[] };
 
-const outputs = z.array(
-  z.custom<Output>((value) => typeof value === 'object' && value !== null, 'should be an object'),
+const outputs = listOf<Output>(
+  (value) => typeof value === 'object' && value !== null,
+  'object',
+  'should be a list of objects',
 );
 
 // Files in the wild leave out what nbformat requires (metadata, outputs, execution_count): the run fills it in.
@@ -82,6 +95,10 @@ export function parseNotebook(ipynb: string): Notebook {
 /** As {@link parseNotebook}, for a notebook that is parsed already. */
 export function checkNotebook(document: unknown): Notebook {
   refuseOtherVersions(document);
+  const { cells } = document as Record<string, unknown>;
+  if (Array.isArray(cells) && cells.length > MAX_CELLS) {
+    throw new InvalidNotebookError(`The notebook has more than ${MAX_CELLS} cells`);
+  }
   const parsed = notebookSchema.safeParse(document);
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { HttpError, unavailable } from './http-error.ts';
 
@@ -42,7 +42,7 @@ export class CallerCheck {
     const username = single(headers['x-auth-request-user']);
     const token = single(headers['x-auth-request-token']);
     if (!username || !token) throw unauthorized('The request carries no identity: call through the ingress');
-    const digest = createHash('sha256').update(token).digest('base64');
+    const digest = hash('sha256', token, 'base64');
     const owner = this.#remembered(digest) ?? (await this.#ask(digest, token, signal));
     if (owner?.username !== username) throw unauthorized('The delegated token is not valid for this user');
     if (!owner.scopes.includes(this.#scope)) {

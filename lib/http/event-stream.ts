@@ -42,7 +42,7 @@ export async function* eventStream(options: EventStreamOptions): AsyncGenerator<
   const { signal } = options;
   const endsAtMs = performance.now() + options.maxAgeMs;
   let { afterId } = options;
-  let isToBeTold = true;
+  let toldByMs: number | undefined;
   yield `retry: ${RETRY_MS}\n\n`;
   await watcher.subscribed(options.heartbeatMs, signal);
   for (let look = true; !signal.aborted;) {
@@ -55,9 +55,12 @@ export async function* eventStream(options: EventStreamOptions): AsyncGenerator<
       if (page.events.some(({ event }) => event.type === 'job_ended')) return;
     }
     if (look && (!job || job.state === 'ended')) {
-      if (job && isToBeTold) {
-        isToBeTold = false;
-        await watcher.woken(TELLING_MS, signal);
+      toldByMs ??= performance.now() + TELLING_MS;
+      const tellingMs = toldByMs - performance.now();
+      // A job's end is announced more than once, and each may come before its last events.
+      if (job && tellingMs > 0) {
+        const woken = await watcher.woken(tellingMs, signal);
+        if (woken === 'timeout' || woken === 'closed') toldByMs = 0;
         continue;
       }
       // The executor that ended it did not say so, or its events have expired.

@@ -36,6 +36,7 @@ export function notebookResponse(
     ...(job.state === 'ended' && showResult ? ending(job, bodies) : {}),
     phase: phaseOf(job),
     ...(job.attempts === undefined ? {} : { attempts: job.attempts }),
+    ...(job.data.tags ? { tags: job.data.tags } : {}),
     ...(job.progress && STARTED.has(job.state) ? { progress: job.progress } : {}),
   };
 }

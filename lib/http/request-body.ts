@@ -5,18 +5,27 @@ import { HttpError } from './http-error.ts';
 /** As much as Knative's and the cloud's front layers let through. */
 export const MAX_BODY_BYTES = 32 * 1024 * 1024;
 
+const NO_BODY = Buffer.alloc(0);
+
 const DECODERS = { gzip: createGunzip, 'x-gzip': createGunzip, deflate: createInflate };
 
 /**
  * Reads a request's whole body, inflated, within a limit on the bytes before and after inflating. The framework
  * would do it too, but takes 1 GB and inflates before any check; it leaves alone what is read already.
  *
- * @throws {HttpError} 413 when it is too large, 415 for an encoding it cannot read, 400 when it is cut or corrupt
+ * @throws {HttpError} 411 for a POST that does not say where its body ends, 413 when it is too large, 415 for an
+ *   encoding it cannot read, 400 when it is cut or corrupt
  */
 export async function readBody(
   request: IncomingMessage,
   limitBytes: number = MAX_BODY_BYTES,
 ): Promise<Buffer> {
+  const { 'content-length': length, 'transfer-encoding': transfer } = request.headers;
+  if (request.method === 'POST' && length === undefined && transfer === undefined) {
+    throw new HttpError(411, { type: 'length_required', msg: 'The request should have a Content-Length' });
+  }
+  // One of no bytes is read all the same, or the framework would do so, and answer in its own way.
+  if (transfer === undefined && length === undefined) return NO_BODY;
   const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
   if (encoding !== 'identity' && !Object.hasOwn(DECODERS, encoding)) {
     throw new HttpError(
@@ -25,7 +34,7 @@ export async function readBody(
       { 'Accept-Encoding': 'gzip, deflate' },
     );
   }
-  if (Number(request.headers['content-length'] ?? 0) > limitBytes) throw tooLarge(limitBytes);
+  if (Number(length ?? 0) > limitBytes) throw tooLarge(limitBytes);
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {

@@ -3,11 +3,14 @@ import type { AddressInfo } from 'node:net';
 import type { Redis } from 'ioredis';
 import { CallerCheck, type TokenOwner } from '../../lib/http/caller.ts';
 import type { ApiHandler } from '../../lib/http/handler.ts';
-import { functionServer } from '../../lib/http/server.ts';
+import { functionServer, TIMEOUTS } from '../../lib/http/server.ts';
 import type { LiveEvent } from '../../lib/contract/live-event.ts';
 import { JobWatch } from '../../lib/queue/job-watch.ts';
 import type { StoredEvent } from '../../lib/queue/live-events.ts';
-import type { JobSnapshot } from '../../lib/queue/nbexec-queue.ts';
+import type { Admitted, Submission } from '../../lib/queue/admission.ts';
+import type { JobSnapshot, NbexecQueue } from '../../lib/queue/nbexec-queue.ts';
+import type { OwnJobsCursor } from '../../lib/queue/own-jobs.ts';
+import type { KeyWrite } from '../../lib/queue/write-script.ts';
 import { cancelledOutcome } from '../../lib/queue/verdict.ts';
 import { statusHandler } from '../../functions/status/status.ts';
 import { submitHandler } from '../../functions/submit/submit.ts';
@@ -46,10 +49,14 @@ export const STREAM = { streamHeartbeatMs: 15_000, streamMaxMs: 60_000 };
 let servers = 0;
 
 /** Serves a handler as the product does, on a port of its own. */
-export async function serve(handler: ApiHandler, ready = async () => true): Promise<TestServer> {
+export async function serve(
+  handler: ApiHandler,
+  ready = async () => true,
+  timeouts: Partial<typeof TIMEOUTS> = {},
+): Promise<TestServer> {
   const { log, lines } = capturedLog();
   // The framework keeps its functions by name.
-  const server = functionServer(`test-${++servers}`, handler, ready, log);
+  const server = functionServer(`test-${++servers}`, handler, ready, log, { ...TIMEOUTS, ...timeouts });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
@@ -78,21 +85,40 @@ export class MemoryParts {
   readonly events = new Map<string, LiveEvent[]>();
   readonly watch = new JobWatch(() => new QuietRedis() as unknown as Redis, 2);
   readonly store = {
-    putSource: async (jobId: string, source: string) => void this.sources.set(jobId, source),
-    deleteSource: async (jobId: string) => void this.sources.delete(jobId),
+    sourceWrite: async (jobId: string, source: string): Promise<KeyWrite> => ({
+      command: 'SET',
+      key: jobId,
+      args: [source],
+    }),
     getSource: async (jobId: string) => this.sources.get(jobId),
     getResult: async (jobId: string, resultId: string) => this.results.get(`${jobId}/${resultId}`),
   };
   readonly queue = {
-    add: async (id: string, data: JobSnapshot['data']) => {
+    add: async (id: string, data: JobSnapshot['data'], along: readonly KeyWrite[] = []) => {
+      for (const { command, key, args } of along)
+        if (command === 'SET') this.sources.set(key, String(args[0]));
       const added = { enqueuedAtMs: Date.now(), startsInSeconds: 7 };
       this.jobs.set(id, { id, data, state: 'waiting', ...added });
       return added;
     },
     find: async (id: string) => this.jobs.get(id),
+    listOwn: async (
+      owner: string,
+      limit: number,
+      after?: OwnJobsCursor,
+    ): ReturnType<NbexecQueue['listOwn']> => {
+      const own = [...this.jobs.values()].filter(({ data }) => data.owner === owner).toReversed();
+      const from = after ? own.findIndex(({ id }) => id === after.jobId) + 1 : 0;
+      const jobs = own.slice(from, from + limit);
+      const last = from + limit < own.length ? jobs.at(-1) : undefined;
+      return { jobs, ...(last && { next: { enqueuedAtMs: last.enqueuedAtMs, jobId: last.id } }) };
+    },
   };
 
-  readonly admission = { admit: async (): Promise<void> => undefined };
+  readonly readers = new Set<string>();
+  readonly admission = {
+    admit: async ({ jobId }: Submission): Promise<Admitted> => ({ jobId, exists: false, confirm: [] }),
+  };
 
   readonly live = {
     watch: this.watch,
@@ -128,9 +154,11 @@ export class MemoryParts {
       queue: this.queue,
       store: this.store,
       live: this.live,
+      readers: this.readers,
       queueName: QUEUE_NAME,
       pathPrefix: PATH_PREFIX,
       apiUrl: API_URL,
+      maxTimeoutSeconds: MAX_TIMEOUT_SECONDS,
     };
   }
 }

@@ -54,6 +54,7 @@ export async function functionsOn(
       events: (jobId: string, afterId: string) => readEvents(redis, jobId, afterId, 100),
       cancel: (job: JobSnapshot) => queue.cancel(job),
     },
+    readers: new Set<string>(),
     queueName,
     pathPrefix: PATH_PREFIX,
     apiUrl: API_URL,

@@ -67,7 +67,7 @@ describe('the caller', () => {
     });
   });
 
-  test('is remembered for a minute, and then asked for again', async () => {
+  test('is remembered for a minute, and then asked for again: a revoked token is refused within 60 s', async () => {
     const { state, check } = checked();
     await check.callerOf(headers('alice', 'gt-a.s'), signal);
     state.revoked = true;

@@ -71,6 +71,12 @@ describe('the events of a job', () => {
     expect((await Array.fromAsync(stream)).slice(1)).toEqual([STARTED, ENDED]);
   });
 
+  test('are waited for however often the end is announced before', async () => {
+    const end = job({ state: 'ended', outcome: {} });
+    const { stream } = play([[started], [], [], [ended]], ['end', 'end', 'more'], [end]);
+    expect((await Array.fromAsync(stream)).slice(1)).toEqual([STARTED, ENDED]);
+  });
+
   test('are told in full of a job that has ended', async () => {
     const { stream } = play([[started, ended]], [], [job({ state: 'ended', outcome: {} })]);
     expect((await Array.fromAsync(stream)).slice(1)).toEqual([STARTED + ENDED]);

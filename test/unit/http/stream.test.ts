@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { STALLED_MS } from '../../../lib/http/server.ts';
+import { TIMEOUTS } from '../../../lib/http/server.ts';
 import { serve, type TestServer } from '../../support/function-server.ts';
 
 const CHUNK = 'x'.repeat(2 ** 20);
@@ -85,7 +85,7 @@ describe('a stream', () => {
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     await open();
     await vi.waitUntil(() => made > 0 && vi.getTimerCount() > 0);
-    await vi.advanceTimersByTimeAsync(STALLED_MS);
+    await vi.advanceTimersByTimeAsync(TIMEOUTS.stalledMs);
     await vi.waitFor(() => expect(over).toBe(true));
     expect(signal.aborted).toBe(true);
   });
