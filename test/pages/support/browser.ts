@@ -1,0 +1,41 @@
+import { existsSync } from 'node:fs';
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions } from 'playwright-core';
+import { afterAll, beforeAll, describe } from 'vitest';
+
+const EXECUTABLE = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find((path) =>
+  existsSync(path),
+);
+
+const ARGS = [
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+
+if (!EXECUTABLE) console.log('skipped: there is no Chromium in /usr/bin (apt install chromium)');
+
+/** For tests that need the distribution's Chromium: where there is none they are skipped, and it is said. */
+// oxlint-disable-next-line vitest/valid-title, vitest/valid-describe-callback -- it has neither yet
+export const describeInBrowser = describe.skipIf(!EXECUTABLE);
+
+/** One browser for the tests of a file, with a profile of its own. */
+export function browserOfFile(): { open: (options?: BrowserContextOptions) => Promise<BrowserContext> } {
+  let browser: Browser | undefined;
+  beforeAll(async () => {
+    if (EXECUTABLE)
+      browser = await chromium.launch({ executablePath: EXECUTABLE, chromiumSandbox: false, args: ARGS });
+  }, 30_000);
+  afterAll(() => browser?.close());
+  return {
+    async open(options) {
+      if (!browser) throw new Error('there is no browser');
+      const context = await browser.newContext(options);
+      // What does not come within that does not come.
+      context.setDefaultTimeout(8_000);
+      return context;
+    },
+  };
+}
