@@ -21,3 +21,6 @@ export const statePaths = (stateDir: string) => ({
 /** The labs' Python environments: a kind is a set of versions (see python/requirements-<kind>.txt). */
 export const LAB_KINDS = ['std6', 'std7', 'jsd', 'ext'] as const;
 export type LabKind = (typeof LAB_KINDS)[number];
+
+/** Every Python environment: the labs', and the fuzzer's. */
+export type VenvKind = LabKind | 'schemathesis';

@@ -4,26 +4,26 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { waitForLock } from '../process/file-lock.mjs';
 import { CommandError, run } from '../process/run.ts';
-import { ROOT, type LabKind } from '../state.ts';
+import { LAB_KINDS, ROOT, type VenvKind } from '../state.ts';
 import { downloadPip } from './pip-wheel.ts';
 import { findPython, type Python } from './python.ts';
 import type { StepNotes } from './steps.ts';
 
-const requirementsFile = (kind: LabKind): string =>
+const requirementsFile = (kind: VenvKind): string =>
   join(ROOT, 'platform', 'python', `requirements-${kind}.txt`);
 
 /** Where the Python of an environment is. */
 export const pythonOf = (venvDir: string): string => join(venvDir, 'bin', 'python');
 
 /**
- * Sets up the labs' Python environment: JupyterHub, JupyterLab, the kernels `python3` and `lsst`. A stamp, written last,
+ * Sets up a Python environment: for labs JupyterHub, JupyterLab, the kernels `python3` and `lsst`. A stamp, written last,
  * says what is there; without it, or with another one, everything is made anew.
  *
  * @returns the environment's folder
  */
 export async function setUpVenv(
   venvRoot: string,
-  kind: LabKind,
+  kind: VenvKind,
   notes: StepNotes,
   signal?: AbortSignal,
 ): Promise<string> {
@@ -62,7 +62,7 @@ export async function setUpVenv(
       // Some packages ship files for other Pythons, which do not compile.
       if (!(error instanceof CommandError)) throw error;
     });
-    installKernels(venvDir);
+    if (LAB_KINDS.some((lab) => lab === kind)) installKernels(venvDir);
     writeFileSync(stampFile(venvDir), JSON.stringify({ requirements, python: python.version }));
     notes.note(`Python ${python.version}`);
     return venvDir;
@@ -73,7 +73,7 @@ export async function setUpVenv(
 
 const stampFile = (venvDir: string): string => join(venvDir, 'noteburst-stamp.json');
 
-const hash = (kind: LabKind): string =>
+const hash = (kind: VenvKind): string =>
   createHash('sha256')
     .update(readFileSync(requirementsFile(kind)))
     .update(readFileSync(join(ROOT, 'platform', 'python', 'constraints.txt')))

@@ -59,7 +59,7 @@ describe('a notebook', () => {
       ],
       [
         ipynb({ cells: [{ ...codeCell('2'), outputs: [1] }] }),
-        'The notebook does not follow nbformat 4: cells.0.outputs.0: should be an object',
+        'The notebook does not follow nbformat 4: cells.0.outputs: should be a list of objects',
       ],
       [
         ipynb({ cells: [{ cell_type: 'heading', source: '' }] }),
