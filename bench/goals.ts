@@ -13,9 +13,8 @@ export interface Measured {
   live: { with: number; without: number };
 }
 
-type Goal = [what: string, measured: number, atMost: number, unit: string];
+export type Goal = [what: string, measured: number, atMost: number, unit: string];
 
-/** The goals and what came of them, a line of a table each; those missed are marked. */
 export function goalLines(measured: Measured): string[] {
   const { five, hundred, tenMb, sleepers, burst, live } = measured;
   const goals: Goal[] = [
@@ -30,18 +29,22 @@ export function goalLines(measured: Measured): string[] {
     ['the burst, of the time that its kernels take to start', burst.ours / burst.floor, 1.2, '×'],
     ['live events, of the time without them', live.with / live.without, 1.05, '×'],
   ];
-  const digits = (value: number) => (value < 1 ? value.toFixed(3) : value.toFixed(value < 10 ? 2 : 0));
-  const lines = goals.map(([what, value, atMost, unit]) => {
-    const verdict = value <= atMost ? 'yes' : '**no**';
-    return `| ${what} | ${digits(value)} ${unit} | ${digits(atMost)} ${unit} | ${verdict} |`;
-  });
   const share = Math.round((hundred.floor / hundred.ours) * 100);
   return [
-    '| | measured | at most | reached |',
-    '| --- | ---: | ---: | --- |',
-    ...lines,
+    ...goalTable(goals),
     '',
     `Of the time of 100 cells, ${share} % is the kernel's own: what the same cells take in a warm kernel with no server,`,
     `proxy or network between (${digits(hundred.floor)} ms). nbclient talks to its kernel like that, and also starts it.`,
   ];
+}
+
+const digits = (value: number): string => (value < 1 ? value.toFixed(3) : value.toFixed(value < 10 ? 2 : 0));
+
+/** The goals and what came of them, a line of a table each; those missed are marked. */
+export function goalTable(goals: Goal[]): string[] {
+  const lines = goals.map(([what, value, atMost, unit]) => {
+    const verdict = value <= atMost ? 'yes' : '**no**';
+    return `| ${what} | ${digits(value)} ${unit} | ${digits(atMost)} ${unit} | ${verdict} |`;
+  });
+  return ['| | measured | at most | reached |', '| --- | ---: | ---: | --- |', ...lines];
 }

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from '../platform/state.ts';
+import type { Rate } from './http/throughput.ts';
 import type { Sample } from './statistics.ts';
 
 /** One line of a table: who, how long, and against whom it is held. */
@@ -10,18 +11,19 @@ export interface Row {
   times: Sample;
 }
 
-const PAGE = join(ROOT, 'docs/performance.md');
-
-/** Collects what was measured; prints it as it comes and writes it to docs/performance.md at the end. */
+/** Collects what was measured; prints it as it comes and writes it to a page of docs/ at the end. */
 export class Report {
   readonly #lines: string[] = [];
+  readonly #page: string;
 
-  constructor() {
+  /** @param page the name of its file */
+  constructor(page: string, title: string, command: string) {
+    this.#page = join(ROOT, 'docs', page);
     const gib = Math.round(totalmem() / 2 ** 30);
     const cpu = cpus()[0]?.model ?? 'unknown processor';
-    this.#say('# Performance\n');
+    this.#say(`# ${title}\n`);
     this.#say(
-      'Written by `npm run bench`, which measures everything below in one run on one machine; what counts are the',
+      `Written by \`${command}\`, which measures everything below in one run on one machine; what counts are the`,
     );
     this.#say('ratios. Medians, with minimum and maximum, in milliseconds.\n');
     this.#say(
@@ -43,6 +45,18 @@ export class Report {
     this.#say('');
   }
 
+  /** A table whose last column says what part each rate is of that of `base`. */
+  rates(title: string, rows: Rate[], base: string): void {
+    const whole = rows.find(({ who }) => who === base)?.perSecond ?? Number.NaN;
+    this.#say(`## ${title}\n`);
+    this.#say('| | requests per second | p99, ms | of the empty function |');
+    this.#say('| --- | ---: | ---: | ---: |');
+    for (const { who, perSecond, p99 } of rows) {
+      this.#say(`| ${who} | ${perSecond.toFixed(0)} | ${p99} | ${Math.round((perSecond / whole) * 100)} % |`);
+    }
+    this.#say('');
+  }
+
   text(title: string, lines: string[]): void {
     this.#say(`## ${title}\n`);
     for (const line of lines) this.#say(line);
@@ -50,7 +64,7 @@ export class Report {
   }
 
   write(): void {
-    writeFileSync(PAGE, `${this.#lines.join('\n').trimEnd()}\n`);
+    writeFileSync(this.#page, `${this.#lines.join('\n').trimEnd()}\n`);
   }
 
   #say(line: string): void {

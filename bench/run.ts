@@ -35,7 +35,7 @@ try {
   );
   await platform.executors[0]?.ready();
   const token = await platform.createToken({ username: 'bench' });
-  const report = new Report();
+  const report = new Report('performance.md', 'Performance', 'npm run bench');
   const bench: Bench = {
     service: new Service(platform.noteburstUrl, token, stop.signal),
     peers: new Peers(platform.venvDir, dir, stop.signal),

@@ -1,0 +1,13 @@
+/** `npm run build`: the product's programs as they go into images, one file each, into dist/. */
+import { rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { ENTRIES } from '../platform/services/product.ts';
+import { ROOT } from '../platform/state.ts';
+import { bundle } from './bundle.ts';
+
+const dir = join(ROOT, 'dist');
+rmSync(dir, { recursive: true, force: true });
+for (const [program, entry] of Object.entries(ENTRIES)) {
+  const { bytes, packages } = await bundle(program, entry, dir);
+  console.log(`dist/${program}.mjs: ${Math.round(bytes / 1024)} kB, ${packages.length} packages`);
+}

@@ -1,0 +1,94 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { ServerProcess } from '../../bench/http/server-process.ts';
+import { EAGER_BYTES, EAGER_PACKAGES } from '../../build/budget.ts';
+import { bundle, type Eager } from '../../build/bundle.ts';
+import { serialize } from '../../platform/origin/token-store.ts';
+import { ENTRIES } from '../../platform/services/product.ts';
+import { FakePlatform } from '../support/fake-platform.ts';
+import { ipynb } from '../support/notebooks.ts';
+import { redisOfFile } from '../support/redis.ts';
+import { runNode } from '../support/run-node.ts';
+
+const file = await redisOfFile();
+const FUNCTIONS = ['submit', 'status'] as const;
+
+let dist: string;
+const bundled = {} as Record<keyof typeof ENTRIES, Eager>;
+
+// Far from any node_modules.
+beforeAll(async () => {
+  dist = mkdtempSync(join(tmpdir(), 'noteburst-dist-'));
+  for (const name of ['submit', 'status', 'executor'] as const) {
+    bundled[name] = await bundle(name, ENTRIES[name], dist);
+  }
+}, 60_000);
+afterAll(() => rmSync(dist, { recursive: true }));
+
+describe.each(FUNCTIONS)('what %s has loaded once it has started', (name) => {
+  test('is of packages that have a reason', () => {
+    expect(bundled[name].packages.filter((found) => !EAGER_PACKAGES.includes(found))).toEqual([]);
+  });
+
+  test('is nothing that only pages, documentation and executors need', () => {
+    const late =
+      /^(workers\/|functions\/status\/pages\/render\/|functions\/status\/docs\/page|lib\/contract\/openapi)/;
+    expect(bundled[name].files.filter((path) => late.test(path))).toEqual([]);
+  });
+
+  test('is within the budget', () => {
+    expect(bundled[name].bytes).toBeLessThan(EAGER_BYTES);
+  });
+});
+
+test('no package is allowed that no function needs', () => {
+  const found = new Set(FUNCTIONS.flatMap((name) => bundled[name].packages));
+  expect(EAGER_PACKAGES.filter((name) => !found.has(name))).toEqual([]);
+});
+
+test.each(['submit', 'status', 'executor'] as const)('%s needs Node alone', (name) => {
+  expect(bundled[name].unbundled).toEqual([]);
+});
+
+test('a notebook is submitted and read with the functions of an otherwise empty folder', async () => {
+  await using stack = new AsyncDisposableStack();
+  const platform = stack.use(await FakePlatform.start());
+  const token = serialize(
+    platform.tokens.create({ username: 'alice', tokenType: 'user', scopes: ['exec:notebook'] }),
+  );
+  const identity = { 'x-auth-request-user': 'alice', 'x-auth-request-token': token };
+  const env = {
+    NOTEBURST_ENVIRONMENT_URL: 'https://data.example.org',
+    NOTEBURST_REDIS_URL: file.url,
+    NOTEBURST_GAFAELFAWR_URL: platform.gafaelfawrUrl,
+    NOTEBURST_WORKER_QUEUE_NAME: file.newQueueName(),
+  };
+  const start = async (name: (typeof FUNCTIONS)[number]) => {
+    const program = { file: join(dist, `${name}.mjs`), env, first: { path: '/health/ready' } };
+    return stack.use(await ServerProcess.start(program));
+  };
+  const [submit, status] = [await start('submit'), await start('status')];
+  const posted = await fetch(`${submit.url}/noteburst/v1/notebooks/`, {
+    method: 'POST',
+    headers: { ...identity, 'content-type': 'application/json' },
+    body: JSON.stringify({ ipynb: ipynb() }),
+  });
+  expect(posted.status).toBe(202);
+  const { job_id: id } = (await posted.json()) as { job_id: string };
+  const path = `${status.url}/noteburst/v1/notebooks/${id}`;
+  const read = await fetch(`${path}?source=true`, { headers: identity });
+  expect(await read.json()).toMatchObject({ status: 'queued', source: ipynb() });
+  // What is loaded on demand is there, too.
+  const page = await fetch(path, { headers: { ...identity, accept: 'text/html' } });
+  expect([page.status, page.headers.get('content-type')]).toEqual([200, 'text/html; charset=utf-8']);
+  const document = await fetch(`${status.url}/noteburst/openapi.json`, { headers: identity });
+  expect(document.status).toBe(200);
+});
+
+test('the executor starts there and tells what its environment lacks', async () => {
+  const { code, stderr } = await runNode(join(dist, 'executor.mjs'), {});
+  expect(stderr).toContain('NOTEBURST_WORKER_IDENTITIES_PATH: is required but not set');
+  expect(code).toBe(2);
+});
