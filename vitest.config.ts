@@ -43,6 +43,8 @@ export default defineConfig({
     projects: [
       project('unit'),
       project('redis', onRedis),
+      // Browsers share two cores as well.
+      project('pages', { ...onRedis, maxWorkers: 2 }),
       project('lab', onPlatform),
       project('e2e', onPlatform),
       onKind('kinds', 'std6', OF_KERNELS),
@@ -57,6 +59,13 @@ export default defineConfig({
       withFaults('faults-whole', 'whole', {
         include: ['test/faults/{,control/,whole/}*.test.ts'],
         globalSetup: [...FAULTS_AND_REDIS, onPlatform.globalSetup],
+      }),
+      project('contract', { ...onPlatform, globalSetup: 'test/contract/global.ts' }),
+      project('fuzz', {
+        globalSetup: [onRedis.globalSetup, 'test/fuzz/global.ts'],
+        fileParallelism: false,
+        testTimeout: 600_000,
+        hookTimeout: 60_000,
       }),
       withFaults('soak', 'whole', { include: ['test/faults/soak/*.test.ts'] }),
     ],

@@ -40,8 +40,9 @@ const CHECKS: [title: string, ...command: string[]][] = [
   ['dead code', 'knip'],
 ];
 // In this order: what is quick to run and to understand fails first.
-const TIERS = ['unit', 'redis', 'lab', 'faults', 'e2e'];
+const TIERS = ['unit', 'redis', 'pages', 'lab', 'faults', 'e2e', 'contract'];
 const SLOW_TIERS = [
+  'fuzz',
   'faults-whole',
   'fidelity-std6',
   'fidelity-std7',
