@@ -35,25 +35,40 @@ export interface Cell {
 
 const TIMEOUT_MS = 60_000;
 
-/** The tests of some cells of the matrix, on one service: each is followed by the audit of all that must always hold. */
+/** The tests of some cells of the matrix: each is followed by the audit of all that must always hold. */
 export function faultMatrix(cells: readonly Cell[], options: WorldOptions = {}): void {
-  let world: World;
-  beforeAll(async () => {
-    world = await World.start(options);
-  }, TIMEOUT_MS);
-  afterAll(() => world[Symbol.asyncDispose](), TIMEOUT_MS);
-
   const whole = inject('faultScope') === 'whole';
   const repeats = inject('faultRuns') - 1;
+  const inWorld = options.sentinels ? inWorldOfItsOwn(options) : inOneWorld(options);
   for (const cell of cells.filter(({ small }) => whole || small)) {
     const timeout = cell.timeoutMs ?? TIMEOUT_MS;
     test.for([cell])('$fault at $at: $promised', { timeout, repeats }, async () => {
-      const errors = await runCell(world, cell);
+      const errors = await inWorld((world) => runCell(world, cell));
       if (errors.length === 1) throw errors[0];
       expect(errors).toEqual([]);
     });
   }
 }
+
+type InWorld = <T>(use: (world: World) => Promise<T>) => Promise<T>;
+
+/** All cells on one service. */
+function inOneWorld(options: WorldOptions): InWorld {
+  let world: World;
+  beforeAll(async () => {
+    world = await World.start(options);
+  }, TIMEOUT_MS);
+  afterAll(() => world[Symbol.asyncDispose](), TIMEOUT_MS);
+  return (use) => use(world);
+}
+
+/** Sentinels remember the failovers that were, and hold the next one up. */
+const inWorldOfItsOwn =
+  (options: WorldOptions): InWorld =>
+  async (use) => {
+    await using world = await World.start(options);
+    return await use(world);
+  };
 
 /** Runs it, and looks at all that must always hold. @returns what is wrong */
 async function runCell(world: World, { fault, at, promised, run }: Cell): Promise<unknown[]> {

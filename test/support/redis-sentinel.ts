@@ -15,8 +15,8 @@ import { DEFAULT_STATE_DIR } from '../../platform/state.ts';
 import { TestRedisServer } from './redis-server.ts';
 
 const MASTER_NAME = 'noteburst';
-/** How long a master may be silent until the sentinels replace it. */
-const DOWN_AFTER_MS = 500;
+/** How long a master may be silent until the sentinels replace it: longer than a busy machine makes it wait. */
+const DOWN_AFTER_MS = 1_500;
 
 /** Three real nodes, a Redis and a sentinel each: one master, two replicas of it, a quorum of two. */
 export class SentinelSetup implements AsyncDisposable {
@@ -26,12 +26,12 @@ export class SentinelSetup implements AsyncDisposable {
   readonly env: Readonly<Record<string, string>>;
   /** The same for clients made in the test. */
   readonly setup: RedisSetup;
-  readonly #sentinel: Redis;
+  readonly #sentinels: readonly Redis[];
   #stack = new AsyncDisposableStack();
 
-  private constructor(servers: TestRedisServer[], ports: number[], sentinel: Redis) {
+  private constructor(servers: TestRedisServer[], ports: number[], sentinels: Redis[]) {
     this.servers = servers;
-    this.#sentinel = sentinel;
+    this.#sentinels = sentinels;
     const env = {
       NOTEBURST_REDIS_URL: 'redis://sentinel/0',
       NOTEBURST_REDIS_SENTINELS: ports.map((port) => `127.0.0.1:${port}`).join(','),
@@ -48,22 +48,20 @@ export class SentinelSetup implements AsyncDisposable {
     await follow(servers as [TestRedisServer, ...TestRedisServer[]]);
     const ports = await freePorts(3);
     await startSentinels(ports, servers.map(portOf), stack);
-    const sentinel = stack.adopt(new Redis(ports[0] as number), (client) => client.disconnect());
-    sentinel.on('error', () => undefined);
-    const setup = new SentinelSetup(servers, ports, sentinel);
+    const sentinels = ports.map((port) => {
+      const sentinel = stack.adopt(new Redis(port), (client) => client.disconnect());
+      return sentinel.on('error', () => undefined);
+    });
+    const setup = new SentinelSetup(servers, ports, sentinels);
     await vi.waitUntil(() => setup.#complete(), { timeout: 10_000, interval: 20 });
     setup.#stack = stack.move();
     return setup;
   }
 
-  /** The node that the sentinels name as the master now. */
+  /** The node that the first of the sentinels names as the master now. */
   async master(): Promise<TestRedisServer> {
-    const [, port] = (await this.#sentinel.call(
-      'SENTINEL',
-      'get-master-addr-by-name',
-      MASTER_NAME,
-    )) as string[];
-    return this.servers.find((server) => portOf(server) === Number(port)) as TestRedisServer;
+    const [told] = await this.#told();
+    return this.servers.find((server) => portOf(server) === Number(told?.get('port'))) as TestRedisServer;
   }
 
   /** The other two. */
@@ -72,20 +70,40 @@ export class SentinelSetup implements AsyncDisposable {
     return this.servers.filter((server) => server !== master);
   }
 
-  /** Waits until another node is the master: it takes two or three seconds. @returns the new one */
+  /**
+   * Waits until all sentinels name another node as the master, and are done with making it so: one that has not heard of
+   * it would make a master of the old one when that comes back. @returns the new one
+   */
   async failedOver(from: TestRedisServer): Promise<TestRedisServer> {
     const other = async () => {
-      const master = await this.master();
-      return master !== from && (await roleOf(master)) === 'master' ? master : false;
+      const told = await this.#told();
+      const isDone = told.every((master) => master.get('flags') === 'master');
+      const port = Number(told[0]?.get('port'));
+      if (!isDone || port === portOf(from) || told.some((master) => Number(master.get('port')) !== port)) {
+        return false;
+      }
+      const next = this.servers.find((server) => portOf(server) === port) as TestRedisServer;
+      return (await roleOf(next)) === 'master' ? next : false;
     };
     return vi.waitUntil(other, { timeout: 20_000, interval: 20 });
   }
 
-  /** The sentinel that is asked sees both replicas and both other sentinels. */
+  /** Each sees both replicas and both other sentinels. */
   async #complete(): Promise<boolean> {
-    const told = (await this.#sentinel.call('SENTINEL', 'master', MASTER_NAME)) as string[];
-    const value = (name: string) => told[told.indexOf(name) + 1];
-    return value('num-slaves') === '2' && value('num-other-sentinels') === '2' && value('flags') === 'master';
+    const complete = { 'num-slaves': '2', 'num-other-sentinels': '2', flags: 'master' };
+    return (await this.#told()).every((master) =>
+      Object.entries(complete).every(([name, value]) => master.get(name) === value),
+    );
+  }
+
+  /** What each sentinel says of the master. */
+  async #told(): Promise<Map<string, string>[]> {
+    const answers = await Promise.all(
+      this.#sentinels.map((sentinel) => sentinel.call('SENTINEL', 'master', MASTER_NAME)),
+    );
+    return (answers as string[][]).map(
+      (fields) => new Map(fields.flatMap((name, n) => (n % 2 ? [] : [[name, fields[n + 1] as string]]))),
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
