@@ -3,7 +3,7 @@ import { POOL_BOTS_KEY } from '../../lib/contract/job-keys.ts';
 import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
 
 /** What BullMQ keeps of a queue for ever: of bounded size, apart from the ended jobs that a sweep removes. */
-const OF_A_QUEUE = ['meta', 'id', 'events', 'marker', 'completed', 'failed'];
+const OF_A_QUEUE = ['meta', 'id', 'pc', 'events', 'marker', 'completed', 'failed'];
 
 /**
  * What should not be in Redis once every job has ended and every executor has gone: keys that would stay for ever,
