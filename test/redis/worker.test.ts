@@ -1,10 +1,14 @@
+import { once } from 'node:events';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import { errorOf } from '../../lib/contract/execution-error.ts';
 import type { NbexecOutcome } from '../../lib/contract/nbexec-job.ts';
 import { ExecutorStopsError, GiveBackError, JobLockLostError } from '../../workers/executor/jobs/errors.ts';
+import type { HeldJob } from '../../workers/executor/jobs/held-job.ts';
 import { WorkerBench } from '../support/executor.ts';
 import { redisOfFile } from '../support/redis.ts';
 
 const file = await redisOfFile();
+const FAILED = { error: errorOf('kernel_died', 'The kernel died') };
 let bench: WorkerBench;
 
 beforeEach(() => {
@@ -129,6 +133,25 @@ describe('an executor that is asked to stop', () => {
     expect((await bench.runsBegun(2)).job.id).toBe(id);
     // Whoever waits looks by itself every two seconds.
     expect(performance.now() - begun).toBeLessThan(1_000);
+  });
+
+  test.each([
+    ['commits what went well and was sealed before, ', {}, 1],
+    ['does not commit a failure, though it was sealed before, ', FAILED, 0],
+  ])('%sas its lab is lost', async (_, outcome: NbexecOutcome, ends) => {
+    const id = await bench.add();
+    const sealed = Promise.withResolvers<void>();
+    const run = async (job: HeldJob) => {
+      await job.seal();
+      sealed.resolve();
+      await once(job.signal, 'abort');
+      return outcome;
+    };
+    const worker = await bench.worker({ run });
+    await sealed.promise;
+    await worker.drain(0, new GiveBackError('The lab is lost'));
+    expect((await bench.queue.find(id))?.state === 'ended').toBe(ends === 1);
+    expect(await bench.events('completed')).toBe(ends);
   });
 
   test('does not commit what a notebook returns after the grace', async () => {

@@ -100,9 +100,13 @@ export class Attempt {
   /** The job's one end. @returns how it ended */
   async #commit(run: NbexecOutcome): Promise<NbexecOutcome> {
     const { queue } = this.#parts;
+    // By its run, which does that only while it goes on.
+    const wasSealed = this.#sealed !== undefined;
     const mayEnd = run.error?.reason === 'cancelled' || (await this.#seal());
     const outcome = mayEnd ? run : asCancelled(run);
-    this.#assertGoesOn();
+    // The lab's loss may be why a run failed. One that went well and was sealed before is not begun again for it.
+    if (wasSealed && !outcome.error) this.#assertOurs();
+    else this.#assertGoesOn();
     try {
       await queue.complete(this.#taken, outcome);
     } catch (error) {

@@ -5,10 +5,10 @@ import { markup, type Html } from '../html.ts';
 /** Text with more escape sequences is shown without its colours. */
 const MAX_SEQUENCES = 2_000;
 
-const SEQUENCE = /\u001B\[/g; // oxlint-disable-line no-control-regex
+const SEQUENCE = '\u001B[';
 
 export function ansiToHtml(text: string): Html {
-  const sequences = text.match(SEQUENCE)?.length ?? 0;
+  const sequences = text.split(SEQUENCE).length - 1;
   if (sequences === 0) return markup`${text}`;
   if (sequences > MAX_SEQUENCES) return markup`${Anser.ansiToText(text)}`;
   const pieces = Anser.ansiToJson(text, { json: true, remove_empty: true });
