@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startPlatform } from '../platform/platform.ts';
 import { StepList } from '../platform/setup/steps.ts';
-import { FIVE, SLEEPERS } from './cases.ts';
+import { FIVE, HUNDRED, SLEEPERS } from './cases.ts';
+import { cpuProfile } from './cpu-profile.ts';
 import { Engine } from './engine.ts';
 import { goalLines } from './goals.ts';
 import { Handler } from './handler.ts';
@@ -53,6 +54,13 @@ try {
       sleepers: await sleepers(bench, engine, handler),
     };
   })();
+  const profile = await cpuProfile(() => bench.service.waited(HUNDRED), 9, 1_500);
+  report.text('Where the time of 100 cells goes', [
+    ...(profile ?? ['Not measured: this system does not tell the CPU of threads.']),
+    '',
+    'CPU by process. A cell goes from the client to the kernel and back through all of them in turn, so that the first',
+    "threads' sum is about the time end to end; the kernel's and the lab's are not this project's.",
+  ]);
   const inBurst = await burst(bench, startEngine);
   const { live, silent } = await liveCost(platform, stop.signal);
   report.table('What live events cost: five trivial cells, in turn', [
