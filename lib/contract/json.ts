@@ -22,18 +22,33 @@ export function parseBoundedJson(text: string): unknown {
   }
 }
 
+const QUOTE = 0x22;
+const BACKSLASH = 0x5c;
+const OPENING = new Set([0x5b /* [ */, 0x7b /* { */]);
+const CLOSING = new Set([0x5d /* ] */, 0x7d /* } */]);
+
+/** Most of a notebook's text is in strings, which are passed over by `indexOf`, a tenth of the time of a loop. */
 function nestingDepthExceeds(text: string, limit: number): boolean {
   let depth = 0;
-  let inString = false;
-  for (let i = 0; i < text.length; i++) {
-    const code = text.charCodeAt(i);
-    if (inString) {
-      if (code === 0x5c /* \ */) i++;
-      else if (code === 0x22 /* " */) inString = false;
-    } else if (code === 0x22) inString = true;
-    else if (code === 0x5b /* [ */ || code === 0x7b /* { */) {
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at);
+    if (code === QUOTE) at = endOfString(text, at + 1);
+    else if (OPENING.has(code)) {
       if (++depth > limit) return true;
-    } else if (code === 0x5d /* ] */ || code === 0x7d /* } */) depth--;
+    } else if (CLOSING.has(code)) depth--;
   }
   return false;
+}
+
+/** Where the quote is that ends a string, or the text's end. @param from behind the quote that begins it */
+function endOfString(text: string, from: number): number {
+  for (let begin = from; ;) {
+    const quote = text.indexOf('"', begin);
+    if (quote < 0) return text.length;
+    let backslashes = 0;
+    while (text.charCodeAt(quote - 1 - backslashes) === BACKSLASH) backslashes++;
+    // Of an even number each pair is one character of the string, and the quote its end.
+    if (backslashes % 2 === 0) return quote;
+    begin = quote + 1;
+  }
 }

@@ -5,6 +5,7 @@ import type { Logger } from '../logger.ts';
 import { errorReply } from './error-reply.ts';
 import type { ApiHandler, ApiReply, ReadyCheck } from './handler.ts';
 import { HttpError } from './http-error.ts';
+import { runWithoutDomains } from './no-domains.ts';
 import { readBody } from './request-body.ts';
 import { send, sendStream } from './send.ts';
 
@@ -37,6 +38,7 @@ export function functionServer(
   timeouts = TIMEOUTS,
 ): Server {
   const { stalledMs } = timeouts;
+  runWithoutDomains();
   registerFunction(name, async (request, response) => {
     const { stream, ...reply } = await answer(handler, request, response, log);
     if (stream === undefined) send(response, reply, stalledMs);

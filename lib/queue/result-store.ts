@@ -1,6 +1,6 @@
 import { pipeline } from 'node:stream/promises';
 import { promisify } from 'node:util';
-import { createZstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib';
+import { constants, createZstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib';
 import type { Redis } from 'ioredis';
 import { KEY_PREFIX } from '../contract/nbexec-job.ts';
 import { NotReplicatedError, replicated } from './redis.ts';
@@ -74,12 +74,19 @@ async function compress(pieces: Iterable<string>): Promise<Buffer> {
   let bytes = 0;
   while (bytes <= AT_ONCE_BYTES) {
     const { done, value } = rest.next();
-    if (done) return zstdCompressSync(Buffer.concat(begin));
+    if (done) return compressAtOnce(Buffer.concat(begin));
     begin.push(value);
     bytes += value.length;
   }
   return compressInThread(chain(begin, rest));
 }
+
+/** At zstd's quickest level, half the time of its usual one; its tables are as large as it is told that they need be. */
+const compressAtOnce = (bytes: Buffer): Buffer =>
+  zstdCompressSync(bytes, {
+    pledgedSrcSize: bytes.length,
+    params: { [constants.ZSTD_c_compressionLevel]: 1 },
+  });
 
 async function compressInThread(pieces: Iterable<Buffer>): Promise<Buffer> {
   const chunks: Buffer[] = [];

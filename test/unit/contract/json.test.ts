@@ -51,6 +51,20 @@ describe('JSON from strangers', () => {
     expect(parseBoundedJson(text)).toEqual(JSON.parse(text));
   });
 
+  test('counts the same levels whatever stands in texts before and within them', () => {
+    const nasty = fc.string({ unit: fc.constantFrom(...String.raw`"\[]{}n`.split('')) });
+    fc.assert(
+      fc.property(nasty, nasty, fc.integer({ min: 2, max: 2 * MAX_JSON_DEPTH }), (before, within, depth) => {
+        const deep = nested(depth - 1).replace('[]', `[${JSON.stringify(within)}]`);
+        const text = `[${JSON.stringify(before)},${deep}]`;
+        const outcome =
+          depth <= MAX_JSON_DEPTH ? { value: JSON.parse(text) as unknown } : { error: 'SyntaxError' };
+        expect(readBy(parseBoundedJson, text)).toEqual(outcome);
+      }),
+      { numRuns: 500 },
+    );
+  });
+
   test('that is wrong is told by its place, never by its text', () => {
     expect(() => parseBoundedJson('{"password": hunter2}')).toThrow(/^syntax error$/);
     expect(() => parseBoundedJson('{"password": "hunter2')).toThrow(

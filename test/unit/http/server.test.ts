@@ -15,6 +15,10 @@ beforeEach(async () => {
     async (request) => {
       if (request.path === '/fault') throw new Error('canary-internal');
       if (request.path === '/refusal') throw new HttpError(418, { type: 'teapot', msg: 'I am a teapot' });
+      if (request.path === '/domain') {
+        const { domain } = process as { domain?: object };
+        return { status: 200, json: { inDomain: domain !== undefined && domain !== null } };
+      }
       const { body, path, query } = request;
       return {
         status: 200,
@@ -35,6 +39,10 @@ async function post(body: Body, headers: Record<string, string> = {}) {
   });
   return { status: response.status, headers: response.headers, json: await response.json() };
 }
+
+test('a handler runs outside of the domain that the framework makes for each request', async () => {
+  expect(await (await fetch(`${server.url}/domain`)).json()).toEqual({ inDomain: false });
+});
 
 describe('a body', () => {
   test('comes to the function as it was sent', async () => {
