@@ -1,3 +1,4 @@
+import { interrupted } from '../interrupted.ts';
 import { sample } from '../statistics.ts';
 import { load, type Call, type Load, type Outcome } from './load.ts';
 import type { ServerProcess } from './server-process.ts';
@@ -43,6 +44,7 @@ export async function rates(contenders: Contender[], connections: number): Promi
 /** @throws when a request was answered otherwise than it should be, or not at all */
 export async function checkedLoad(contender: Contender, bound: Load): Promise<Outcome> {
   const { who, server, calls, status, tidy } = contender;
+  interrupted.throwIfAborted();
   const outcome = await load(server.url, calls, bound);
   await tidy?.();
   const { failed, statuses } = outcome;

@@ -5,10 +5,10 @@ import { startSweeper } from '../../lib/queue/sweeper.ts';
 import { WorkerBench } from '../support/executor.ts';
 import { identity } from '../support/function-server.ts';
 import { functionsOn } from '../support/functions-on.ts';
+import { leftInRedis } from '../support/leftovers.ts';
 import { silentLog } from '../support/log.ts';
 import { ipynb } from '../support/notebooks.ts';
 import { redisOfFile } from '../support/redis.ts';
-import { unexpectedKeys } from '../support/redis-leftovers.ts';
 
 const file = await redisOfFile();
 let stack: AsyncDisposableStack;
@@ -52,7 +52,7 @@ test('every key of a job, from its submission to its removal, is in one slot, an
   (await bench.runsBegun(2)).end(cancelledOutcome());
   await bench.ended(waits);
   await look();
-  expect(await unexpectedKeys(file.redis, [queueName])).toEqual([]);
+  expect(await leftInRedis(file.redis)).toEqual([]);
 
   const stop = new AbortController();
   const sweeping = startSweeper({
@@ -70,7 +70,7 @@ test('every key of a job, from its submission to its removal, is in one slot, an
   await sweeping;
   const ofTheJobs = (await file.redis.keys('*')).filter((key) => key.includes(`${queueName}-`));
   expect(ofTheJobs.filter((key) => !key.includes(':verdict:'))).toEqual([]);
-  expect(await unexpectedKeys(file.redis, [queueName])).toEqual([]);
+  expect(await leftInRedis(file.redis)).toEqual([]);
   expect([...seen].filter((key) => !key.startsWith('{noteburst}:'))).toEqual([]);
   // It has seen what it is about.
   for (const part of [
@@ -96,12 +96,18 @@ test('every key of a job, from its submission to its removal, is in one slot, an
 test('what would stay for ever is told', async () => {
   await file.redis.flushdb();
   const queueName = file.newQueueName();
-  const strangers = [`{noteburst}:${queueName}:prioritized`, '{noteburst}:source:x', 'outside'];
+  const strangers = [
+    `{noteburst}:${queueName}:prioritized`,
+    '{noteburst}:source:x',
+    'outside',
+    '{noteburst}:lease:bot-1',
+  ];
   await file.redis.zadd(strangers[0] as string, 1, 'job');
   await file.redis.set(strangers[1] as string, 'x');
   await file.redis.set(strangers[2] as string, 'x', 'EX', 60);
+  await file.redis.set(strangers[3] as string, 'x', 'EX', 60);
   await file.redis.set('{noteburst}:epoch:bot-1', '1');
   await file.redis.set('{noteburst}:source:y', 'x', 'EX', 60);
-  expect(await unexpectedKeys(file.redis, [queueName])).toEqual(strangers.toSorted());
+  expect(await leftInRedis(file.redis)).toEqual(strangers.toSorted());
   await file.redis.del(...strangers);
 });
