@@ -1,5 +1,6 @@
 import { spawn, execFile, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
@@ -14,6 +15,12 @@ export interface Program {
   file: string;
   env: Record<string, string>;
   first: { path: string; headers?: Record<string, string> };
+}
+
+/** `anonymousMb` is NaN where the system does not tell it. */
+export interface Memory {
+  residentMb: number;
+  anonymousMb: number;
 }
 
 /** A server in a process of its own. */
@@ -51,10 +58,13 @@ export class ServerProcess implements AsyncDisposable {
     return new ServerProcess(url, child, performance.now() - begun);
   }
 
-  /** Its resident memory, in MB of 2^20 bytes. */
-  async residentMb(): Promise<number> {
-    const { stdout } = await promisify(execFile)('ps', ['-o', 'rss=', '-p', String(this.#process.pid)]);
-    return Number(stdout) / 1024;
+  /** Its resident memory in MB of 2^20 bytes, and what of it is no file's: most of the rest is Node's own program. */
+  async memory(): Promise<Memory> {
+    const pid = String(this.#process.pid);
+    const { stdout } = await promisify(execFile)('ps', ['-o', 'rss=', '-p', pid]);
+    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+    const anonymous = /^RssAnon:\s+(\d+) kB/m.exec(status)?.[1];
+    return { residentMb: Number(stdout) / 1024, anonymousMb: Number(anonymous) / 1024 };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

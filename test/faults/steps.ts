@@ -34,9 +34,10 @@ export async function ended(kept: Kept, count = 1): Promise<string> {
 
 /** Waits for the end of the only job there is. @returns it as its caller sees it */
 export async function onlyEnd(world: World, timeoutMs = RECOVERY_MS): Promise<NotebookResponse> {
-  const [entry, ...others] = await world.ledger.settled(timeoutMs);
-  if (!entry?.end || others.length > 0) throw new Error(`${1 + others.length} jobs were accepted, not one`);
-  return entry.end.job;
+  const entries = await world.ledger.settled(timeoutMs);
+  const end = entries[0]?.end;
+  if (!end || entries.length > 1) throw new Error(`${entries.length} jobs were accepted, not one`);
+  return end.job;
 }
 
 /** @param since performance.now() of the fault */
