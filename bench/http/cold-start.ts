@@ -1,5 +1,6 @@
+import { ServerProcess, type Program } from '../../build/server-process.ts';
+import { interrupted } from '../interrupted.ts';
 import { sample, type Sample } from '../statistics.ts';
-import { ServerProcess, type Program } from './server-process.ts';
 
 const RUNS = 9;
 
@@ -8,6 +9,7 @@ export async function coldStarts(programs: Map<string, Program>): Promise<Map<st
   const times = new Map([...programs.keys()].map((name) => [name, [] as number[]]));
   for (let run = 0; run < RUNS; run++) {
     for (const [name, program] of programs) {
+      interrupted.throwIfAborted();
       await using server = await ServerProcess.start(program);
       times.get(name)?.push(server.startedInMs);
     }

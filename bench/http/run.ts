@@ -3,11 +3,12 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { bundle } from '../../build/bundle.ts';
+import { fillCompileCache } from '../../build/compile-cache.ts';
 import { ENTRIES } from '../../platform/services/product.ts';
 import { goalTable, type Goal } from '../goals.ts';
 import { Report } from '../report.ts';
 import { coldStarts } from './cold-start.ts';
-import { ServerProcess, type Memory, type Program } from './server-process.ts';
+import { ServerProcess, type Memory, type Program } from '../../build/server-process.ts';
 import { BenchService, notebookOf } from './service.ts';
 import { checkedLoad, rates, type Contender } from './throughput.ts';
 
@@ -25,7 +26,10 @@ try {
     await bundle(name, join(import.meta.dirname, 'reference', `${name}.ts`), dist);
     return { file: join(dist, `${name}.mjs`), env: {}, first: { path: '/' } };
   };
-  for (const name of ['submit', 'status'] as const) await bundle(name, ENTRIES[name], dist);
+  for (const name of ['submit', 'status'] as const) {
+    await bundle(name, ENTRIES[name], dist);
+    await fillCompileCache(name, dist);
+  }
   const [emptyFunction, emptyHttp] = [await reference('empty-function'), await reference('empty-http')];
   await using service = await BenchService.start(dist, CALLERS);
   const report = new Report('performance-http.md', 'Performance of the HTTP API', 'npm run bench:http');

@@ -9,7 +9,8 @@ import { ResultStore } from '../../lib/queue/result-store.ts';
 import { FakePlatform } from '../../test/support/fake-platform.ts';
 import { TestRedisServer } from '../../test/support/redis-server.ts';
 import { serialize } from '../../platform/origin/token-store.ts';
-import { ServerProcess, type Program } from './server-process.ts';
+import { compileCacheEnv } from '../../build/compile-cache.ts';
+import { ServerProcess, type Program } from '../../build/server-process.ts';
 
 const QUEUE = 'nbexec';
 const JOBS = '/noteburst/v1/notebooks/';
@@ -39,11 +40,12 @@ export class BenchService implements AsyncDisposable {
     return new BenchService(await TestRedisServer.start(), await FakePlatform.start(), dist, callers);
   }
 
-  /** A function from its bundle, ready once Redis is connected. */
+  /** A function from its bundle, as images start it; ready once Redis is connected. */
   function(name: (typeof FUNCTIONS)[number], env: Record<string, string> = {}): Program {
     return {
       file: join(this.#dist, `${name}.mjs`),
       env: {
+        ...compileCacheEnv(this.#dist),
         NOTEBURST_ENVIRONMENT_URL: 'https://data.example.org',
         NOTEBURST_REDIS_URL: this.#database(name),
         NOTEBURST_GAFAELFAWR_URL: this.#platform.gafaelfawrUrl,

@@ -1,7 +1,7 @@
 import { interrupted } from '../interrupted.ts';
 import { sample } from '../statistics.ts';
 import { load, type Call, type Load, type Outcome } from './load.ts';
-import type { ServerProcess } from './server-process.ts';
+import type { ServerProcess } from '../../build/server-process.ts';
 
 const ROUNDS = 5;
 const SECONDS = 2;

@@ -1,10 +1,11 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { ServerProcess } from '../../bench/http/server-process.ts';
 import { EAGER_BYTES, EAGER_PACKAGES } from '../../build/budget.ts';
 import { bundle, type Eager } from '../../build/bundle.ts';
+import { compileCacheEnv, fillCompileCache } from '../../build/compile-cache.ts';
+import { ServerProcess } from '../../build/server-process.ts';
 import { serialize } from '../../platform/origin/token-store.ts';
 import { ENTRIES } from '../../platform/services/product.ts';
 import { FakePlatform } from '../support/fake-platform.ts';
@@ -91,4 +92,18 @@ test('the executor starts there and tells what its environment lacks', async () 
   const { code, stderr } = await runNode(join(dist, 'executor.mjs'), {});
   expect(stderr).toContain('NOTEBURST_WORKER_IDENTITIES_PATH: is required but not set');
   expect(code).toBe(2);
+});
+
+test.each(FUNCTIONS)('%s starts with what V8 has compiled before, from another folder, too', async (name) => {
+  await fillCompileCache(name, dist);
+  const moved = mkdtempSync(join(tmpdir(), 'noteburst-moved-'));
+  try {
+    cpSync(dist, moved, { recursive: true });
+    // It loads all of its modules, and then ends for want of an environment.
+    const env = { ...compileCacheEnv(moved), NODE_DEBUG_NATIVE: 'COMPILE_CACHE' };
+    const { stderr, stdout } = await runNode(join(moved, `${name}.mjs`), env);
+    expect(stdout + stderr).toContain(`${name}.mjs was accepted`);
+  } finally {
+    rmSync(moved, { recursive: true });
+  }
 });

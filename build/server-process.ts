@@ -4,8 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
-import { freePort } from '../../platform/process/free-port.ts';
-import { interrupted } from '../interrupted.ts';
+import { freePort } from '../platform/process/free-port.ts';
 
 const START_TIMEOUT_MS = 60_000;
 const LOOK_EVERY_MS = 2;
@@ -37,7 +36,6 @@ export class ServerProcess implements AsyncDisposable {
   }
 
   static async start({ file, env, first }: Program): Promise<ServerProcess> {
-    interrupted.throwIfAborted();
     const port = await freePort();
     if (port === undefined) throw new Error('no port is free');
     const url = `http://127.0.0.1:${port}`;

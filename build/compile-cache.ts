@@ -1,0 +1,36 @@
+import { join } from 'node:path';
+import { ServerProcess, type Program } from './server-process.ts';
+
+/**
+ * What a program's environment must say for its start to use the cache beside it.
+ *
+ * @param dist the folder of the bundles
+ */
+export const compileCacheEnv = (dist: string): Record<string, string> => ({
+  NODE_COMPILE_CACHE: join(dist, 'compile-cache'),
+  // The folder may lie elsewhere in an image than where it was made.
+  NODE_COMPILE_CACHE_PORTABLE: '1',
+});
+
+/**
+ * Keeps what V8 compiles of a function when it starts (https://nodejs.org/api/module.html#module-compile-cache), which
+ * takes a fifth off each later start. The function runs once, with none of the services that it needs: it starts without
+ * them, and answers that it lives. Node writes the cache when it ends.
+ */
+export async function fillCompileCache(program: 'submit' | 'status', dist: string): Promise<void> {
+  const nowhere = '127.0.0.1:1';
+  const start: Program = {
+    file: join(dist, `${program}.mjs`),
+    env: {
+      ...compileCacheEnv(dist),
+      NOTEBURST_ENVIRONMENT_URL: `http://${nowhere}`,
+      NOTEBURST_REDIS_URL: `redis://${nowhere}`,
+      NOTEBURST_GAFAELFAWR_URL: `http://${nowhere}`,
+      SAFIR_LOG_LEVEL: 'FATAL',
+    },
+    first: { path: '/health/live' },
+  };
+  await using server = await ServerProcess.start(start);
+  // Through the framework and the routes, as far as that goes.
+  await fetch(`${server.url}/noteburst/v1/notebooks/`);
+}
