@@ -31,15 +31,8 @@ const env = {
 const child = spawn(
   join(ROOT, 'node_modules/.bin/vitest'),
   ['run', '--project', project, '--reporter=verbose', ...files],
-  { cwd: ROOT, stdio: 'inherit', env, detached: true },
+  { cwd: ROOT, stdio: 'inherit', env },
 );
-// vitest tears its servers down on a first SIGINT, and leaves them on a second. A terminal's Ctrl-C comes to everybody,
-// and once more through npm and the bootstrap: vitest is out of its reach, and told once.
-let told = false;
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.on(signal, () => {
-    if (!told) child.kill('SIGINT');
-    told = true;
-  });
-}
+// vitest tears its servers down on SIGINT; a terminal's Ctrl-C reaches it anyway.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill('SIGINT'));
 child.once('close', (code) => (process.exitCode = code ?? 1));
