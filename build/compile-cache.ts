@@ -13,8 +13,8 @@ export const compileCacheEnv = (dist: string): Record<string, string> => ({
 });
 
 /**
- * Keeps what V8 compiles of a function when it starts (https://nodejs.org/api/module.html#module-compile-cache), which
- * takes a fifth off each later start. The function runs once, with none of the services that it needs: it starts without
+ * Keeps what V8 compiles of a function when it starts (https://nodejs.org/api/module.html#module-compile-cache), so
+ * that later starts need not compile it again. The function runs once, with none of the services that it needs: it starts without
  * them, and answers that it lives. Node writes the cache when it ends.
  */
 export async function fillCompileCache(program: 'submit' | 'status', dist: string): Promise<void> {

@@ -135,7 +135,7 @@ const onTheWayOut = (fault: string, at: string, breakRedis: (world: World) => Pr
     await ended(kept);
     await repaired;
     // The function has its connection back a moment after Redis is there; until then it tells its caller to come again.
-    await until(() => world.ledger.submit(quick()), 'it is accepted');
+    await until(() => world.ledger.submit(quick()), 'it is accepted', 5_000);
     expect(await onlyEnd(world)).toMatchObject({ success: true, attempts: 1 });
     return elapsed(brokenAt);
   },
