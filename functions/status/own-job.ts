@@ -1,20 +1,21 @@
-import { isJobId } from '../../lib/contract/nbexec-job.ts';
+import { poolOf, type Pools } from '../../lib/contract/pool.ts';
 import type { Caller, CallerCheck } from '../../lib/http/caller.ts';
 import type { ApiRequest } from '../../lib/http/handler.ts';
 import { unavailable, unknownJob } from '../../lib/http/http-error.ts';
 import type { LiveParts } from '../../lib/http/run-function.ts';
-import type { JobSnapshot, NbexecQueue } from '../../lib/queue/nbexec-queue.ts';
+import type { JobSnapshot } from '../../lib/queue/nbexec-queue.ts';
+import type { PoolQueues } from '../../lib/queue/pool-queues.ts';
 import type { ResultStore } from '../../lib/queue/result-store.ts';
 
 /** What the routes of this function work with. */
 export interface StatusParts {
   callers: CallerCheck;
-  queue: Pick<NbexecQueue, 'find' | 'listOwn'>;
+  queue: Pick<PoolQueues, 'find' | 'listOwn'>;
   store: Pick<ResultStore, 'getSource' | 'getResult'>;
   live: LiveParts;
   /** Who may read every job, and cancel none but their own. */
   readers: ReadonlySet<string>;
-  queueName: string;
+  pools: Pools;
   pathPrefix: string;
   apiUrl: string;
   maxTimeoutSeconds: number;
@@ -37,7 +38,7 @@ export async function jobOf(
   jobId: string,
   access: Access,
 ): Promise<JobSnapshot> {
-  if (!isJobId(jobId, parts.queueName)) throw unknownJob();
+  if (!poolOf(parts.pools, jobId)) throw unknownJob();
   const found = await fromRedis(request, () => parts.queue.find(jobId));
   if (!found || !may(parts, request, caller, found, access)) throw unknownJob();
   return found;

@@ -1,5 +1,6 @@
-import { newJobId, type NbexecJobData } from '../../lib/contract/nbexec-job.ts';
+import { newJobId, queueNameOf, type NbexecJobData } from '../../lib/contract/nbexec-job.ts';
 import type { PostNotebookRequest } from '../../lib/contract/notebooks-api.ts';
+import { poolFor, type Pools } from '../../lib/contract/pool.ts';
 import type { CallerCheck } from '../../lib/http/caller.ts';
 import type { ApiReply, ApiRequest } from '../../lib/http/handler.ts';
 import { notebookResponse } from '../../lib/http/notebook-response.ts';
@@ -10,7 +11,7 @@ import type { Admission, Admitted } from '../../lib/queue/admission.ts';
 import type { JobSnapshot, NbexecQueue } from '../../lib/queue/nbexec-queue.ts';
 import type { ResultStore } from '../../lib/queue/result-store.ts';
 import { fingerprintsOf } from './fingerprints.ts';
-import { notAccepted } from './refusals.ts';
+import { notAccepted, unknownPool } from './refusals.ts';
 
 export interface AcceptParts {
   callers: CallerCheck;
@@ -18,7 +19,7 @@ export interface AcceptParts {
   queue: Pick<NbexecQueue, 'add' | 'find'>;
   store: Pick<ResultStore, 'sourceWrite' | 'getResult'>;
   live: Pick<LiveParts, 'watch'>;
-  queueName: string;
+  pools: Pools;
   apiUrl: string;
   sourceTtlSeconds: number;
 }
@@ -31,7 +32,9 @@ export async function accept(
   body: PostNotebookRequest,
   idempotencyKey: string | undefined,
 ): Promise<ApiReply> {
-  const fresh = newJobId(parts.queueName);
+  const pool = poolFor(parts.pools, body);
+  if (!pool) throw unknownPool(parts.pools, body);
+  const fresh = newJobId(pool.queueName);
   // Before the job is there, so that its end cannot be missed; most are made under this id.
   using early = EndWait.begin(request, parts.live.watch, fresh);
   const admitted = await admit(parts, request, owner, body, fresh, idempotencyKey);
@@ -60,7 +63,7 @@ async function admit(
   jobId: string,
   key: string | undefined,
 ): Promise<Admitted> {
-  const { run, request: whole } = fingerprintsOf(body);
+  const { run, request: whole } = fingerprintsOf(body, queueNameOf(jobId));
   const idempotency = key === undefined ? undefined : { key, fingerprint: whole };
   const submission = { jobId, owner, fingerprint: run, coalesce: body.coalesce, idempotency };
   try {

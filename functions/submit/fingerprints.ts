@@ -9,11 +9,11 @@ export interface Fingerprints {
   request: string;
 }
 
-/** Of the request as it was understood: `300` and `"5m"` are one timeout. A notebook is the same to the letter only. */
-export function fingerprintsOf(body: PostNotebookRequest): Fingerprints {
+/** Of the request as it was understood: `300` and `"5m"` are one timeout, a pool is the queue it was chosen for. A notebook is the same to the letter only. */
+export function fingerprintsOf(body: PostNotebookRequest, queueName: string): Fingerprints {
   const { ipynb, kernel_name, timeout, parameters, cell_timeout, enable_retry, ...rest } = body;
   const run = digest(ipynb, kernel_name, timeout, parameters, cell_timeout, enable_retry);
-  return { run, request: digest(run, rest.priority, rest.tags, rest.coalesce) };
+  return { run, request: digest(run, queueName, rest.priority, rest.tags, rest.coalesce) };
 }
 
 const digest = (text: string, ...more: unknown[]): string =>

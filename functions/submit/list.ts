@@ -1,16 +1,16 @@
-import { isJobId } from '../../lib/contract/nbexec-job.ts';
 import { listNotebooksQuery, type NotebookListResponse } from '../../lib/contract/notebooks-api.ts';
+import { poolOf, type Pools } from '../../lib/contract/pool.ts';
 import type { CallerCheck } from '../../lib/http/caller.ts';
 import type { ApiReply, ApiRequest } from '../../lib/http/handler.ts';
 import { HttpError, unavailable, unprocessable } from '../../lib/http/http-error.ts';
 import { notebookResponse } from '../../lib/http/notebook-response.ts';
-import type { NbexecQueue } from '../../lib/queue/nbexec-queue.ts';
 import type { OwnJobsCursor } from '../../lib/queue/own-jobs.ts';
+import type { PoolQueues } from '../../lib/queue/pool-queues.ts';
 
 export interface ListParts {
   callers: CallerCheck;
-  queue: Pick<NbexecQueue, 'listOwn'>;
-  queueName: string;
+  queue: Pick<PoolQueues, 'listOwn'>;
+  pools: Pools;
   apiUrl: string;
 }
 
@@ -20,7 +20,7 @@ export async function list(parts: ListParts, request: ApiRequest): Promise<ApiRe
   const query = listNotebooksQuery.safeParse(Object.fromEntries(request.query));
   if (!query.success) throw unprocessable('query', query.error);
   const { limit, cursor } = query.data;
-  const after = cursor === undefined ? undefined : cursorOf(cursor, parts.queueName);
+  const after = cursor === undefined ? undefined : cursorOf(cursor, parts.pools);
   const { jobs, next } = await page(parts, request, caller.username, limit, after);
   const nextCursor = next && textOf(next);
   const json: NotebookListResponse = {
@@ -37,7 +37,7 @@ async function page(
   owner: string,
   limit: number,
   after: OwnJobsCursor | undefined,
-): ReturnType<NbexecQueue['listOwn']> {
+): ReturnType<PoolQueues['listOwn']> {
   try {
     return await parts.queue.listOwn(owner, limit, after);
   } catch (error) {
@@ -50,9 +50,9 @@ async function page(
 const textOf = ({ enqueuedAtMs, jobId }: OwnJobsCursor): string =>
   Buffer.from(`${enqueuedAtMs} ${jobId}`).toString('base64url');
 
-function cursorOf(text: string, queueName: string): OwnJobsCursor {
+function cursorOf(text: string, pools: Pools): OwnJobsCursor {
   const [, ms = '', jobId = ''] = /^(\d{1,15}) (.+)$/.exec(Buffer.from(text, 'base64url').toString()) ?? [];
-  if (isJobId(jobId, queueName)) return { enqueuedAtMs: Number(ms), jobId };
+  if (poolOf(pools, jobId)) return { enqueuedAtMs: Number(ms), jobId };
   const msg = 'Input should be the next_cursor of an earlier answer';
   throw new HttpError(422, { type: 'value_error', loc: ['query', 'cursor'], msg });
 }

@@ -1,3 +1,5 @@
+import type { PostNotebookRequest } from '../../lib/contract/notebooks-api.ts';
+import { describePools, type Pools } from '../../lib/contract/pool.ts';
 import { HttpError, unavailable } from '../../lib/http/http-error.ts';
 import {
   KeyInUseError,
@@ -22,4 +24,12 @@ function refusal(status: number, type: string, error: Error & { retryAfterSecond
   const ofKey = type.startsWith('idempotency_key') ? { loc: ['header', 'Idempotency-Key'] } : {};
   const headers = retryAfterSeconds === undefined ? {} : { 'Retry-After': String(retryAfterSeconds) };
   return new HttpError(status, { type, msg, ...ofKey }, headers);
+}
+
+/** No executors have what is asked for; it is not quoted, as it may be anything. */
+export function unknownPool(pools: Pools, { image, size }: PostNotebookRequest): HttpError {
+  const isImage = image !== undefined && pools.every((pool) => pool.image !== image);
+  const field = isImage || size === undefined ? 'image' : 'size';
+  const msg = `No notebooks are run with this ${isImage ? 'image' : 'size of this image'}; there are ${describePools(pools)}`;
+  return new HttpError(422, { type: 'unknown_pool', loc: ['body', field], msg });
 }

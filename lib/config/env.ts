@@ -45,6 +45,11 @@ export const positiveSeconds = z.coerce.number('should be a number of seconds').
 
 export const positiveInteger = z.coerce.number('should be a whole number').multipleOf(1).positive();
 
+export const queueName = z
+  .string()
+  .regex(/^[a-z][a-z0-9-]*$/, 'should be lower-case letters, digits and hyphens, beginning with a letter')
+  .default('nbexec');
+
 /** What every process of the service reads. */
 export const commonEnv = {
   HOST: z.string().default('127.0.0.1').describe('The address to listen on; 0.0.0.0 in a pod.'),
@@ -64,11 +69,9 @@ export const commonEnv = {
     .default('production')
     .describe('production logs JSON, development readable lines.'),
   ...redisEnv,
-  NOTEBURST_WORKER_QUEUE_NAME: z
-    .string()
-    .regex(/^[a-z][a-z0-9-]*$/, 'should be lower-case letters, digits and hyphens, beginning with a letter')
-    .default('nbexec')
-    .describe("The queue, which is also the first part of its jobs' ids."),
+  NOTEBURST_WORKER_QUEUE_NAME: queueName.describe(
+    "The pool's queue, which is also the first part of its jobs' ids; for functions, that of jobs that name no pool.",
+  ),
   NOTEBURST_RESULT_RETENTION_SECONDS: positiveSeconds
     .default(86_400)
     .describe('How long an ended job and its notebooks can be read.'),

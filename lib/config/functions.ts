@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import type { Pools } from '../contract/pool.ts';
 import {
   commonConfig,
   commonEnv,
@@ -8,6 +9,7 @@ import {
   positiveInteger,
   positiveSeconds,
 } from './env.ts';
+import { readPools } from './pool-env.ts';
 import { withRedisRules } from './redis-env.ts';
 
 const MAX_JOB_TIMEOUT_SECONDS = 7 * 86_400;
@@ -21,6 +23,12 @@ export const functionEnv = withRedisRules(
       .regex(/^\/[\w./-]*[\w-]$/, 'should be a path such as /noteburst')
       .default('/noteburst')
       .describe('Where the ingress serves the API.'),
+    NOTEBURST_POOLS_PATH: z
+      .string()
+      .optional()
+      .describe(
+        "The folder with a `NAME.env` for each pool: its executors' queue, image and size. Without it there is one, of the default image and size.",
+      ),
     NOTEBURST_REQUIRED_SCOPE: z
       .string()
       .default('exec:notebook')
@@ -67,6 +75,7 @@ export interface FunctionConfig extends CommonConfig {
   /** Where callers find the API, for example https://data.example.org/noteburst/v1. */
   apiUrl: string;
   repertoireUrl: string | undefined;
+  pools: Pools;
   /** What a caller's token must allow. */
   requiredScope: string;
   /** Who may read every job. */
@@ -88,6 +97,7 @@ export function functionConfig(environment: NodeJS.ProcessEnv): FunctionConfig {
     pathPrefix: env.NOTEBURST_PATH_PREFIX,
     apiUrl: `${env.NOTEBURST_ENVIRONMENT_URL}${env.NOTEBURST_PATH_PREFIX}/v1`,
     repertoireUrl: env.REPERTOIRE_BASE_URL,
+    pools: readPools(env.NOTEBURST_WORKER_QUEUE_NAME, env.NOTEBURST_POOLS_PATH),
     requiredScope: env.NOTEBURST_REQUIRED_SCOPE,
     readers: new Set(env.NOTEBURST_READERS),
     maxTimeoutSeconds: env.NOTEBURST_WORKER_JOB_TIMEOUT,

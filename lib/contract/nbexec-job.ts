@@ -77,6 +77,9 @@ export function newJobId(queueName: string): string {
   return `${queueName}-${Array.from(bits, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }
 
+/** The queue that a job's id names. */
+export const queueNameOf = (jobId: string): string => jobId.slice(0, -33);
+
 /** Whether the text can be the id of a job in this queue. */
 export function isJobId(text: string, queueName: string): boolean {
   return text.startsWith(`${queueName}-`) && /^[0-9a-f]{32}$/.test(text.slice(queueName.length + 1));

@@ -122,6 +122,13 @@ const tags = z
   .transform((value) => (value?.length ? value : undefined))
   .meta({ description: "The caller's own words for the job, which are shown with it." });
 
+/** A word that chooses the pool; which there are is for the service's configuration to say. */
+const poolName = z
+  .string('Input should be a valid string')
+  .max(500, 'Input should have at most 500 characters')
+  .nullish()
+  .transform((name) => name ?? undefined);
+
 /**
  * The body of `POST /v1/notebooks/`. Fields it does not know are ignored, as v1 does.
  *
@@ -155,6 +162,15 @@ export const postNotebookRequest = (maxTimeoutSeconds: number) =>
             'How soon the result is wanted: a job of a later class waits for those of an earlier one, though not for ever. ' +
             'Absent or null: interactive.',
         }),
+      image: poolName.meta({
+        description:
+          'The image of the lab to run it in: `recommended`, `latest-weekly`, a tag, a reference; one of those that the service has. ' +
+          'Absent or null: the image of the first pool that has the size.',
+      }),
+      size: poolName.meta({
+        description:
+          'The size of the lab: Small, Medium or Large. Absent or null: that of the first pool that has the image.',
+      }),
       tags,
       coalesce: lenientBoolean
         .nullish()

@@ -6,6 +6,7 @@ import { tokenInfo } from '../gafaelfawr.ts';
 import { createLogger, type Logger } from '../logger.ts';
 import { Admission } from '../queue/admission.ts';
 import { NbexecQueue } from '../queue/nbexec-queue.ts';
+import { PoolQueues } from '../queue/pool-queues.ts';
 import { JobWatch } from '../queue/job-watch.ts';
 import { readEvents } from '../queue/live-events.ts';
 import { requestRedis, watchRedis } from '../queue/redis.ts';
@@ -19,7 +20,7 @@ export interface FunctionParts {
   config: FunctionConfig;
   callers: CallerCheck;
   admission: Admission;
-  queue: NbexecQueue;
+  queue: PoolQueues;
   store: ResultStore;
   live: LiveParts;
 }
@@ -29,7 +30,7 @@ export interface LiveParts {
   watch: Pick<JobWatch, 'watch'>;
   /** Reads a page of what happened to a job. */
   events: (jobId: string, afterId: string) => ReturnType<typeof readEvents>;
-  cancel: NbexecQueue['cancel'];
+  cancel: PoolQueues['cancel'];
 }
 
 const EVENTS_PAGE = 100;
@@ -46,9 +47,9 @@ export function runFunction(name: string, handlerOf: (parts: FunctionParts) => A
   const log = createLogger(name, config.logLevel, config.prettyLogs);
   const redis = requestRedis(config.redis);
   redis.on('error', (error: Error) => log.warn({ err: error }, 'Redis connection'));
-  const queue = new NbexecQueue(config.queueName, redis, config.resultRetentionSeconds, (error) =>
-    log.debug({ err: error }, 'queue connection'),
-  );
+  const onError = (error: Error) => log.debug({ err: error }, 'queue connection');
+  const queueOf = (name: string) => new NbexecQueue(name, redis, config.resultRetentionSeconds, onError);
+  const queue = new PoolQueues(config.pools, queueOf);
   const watch = new JobWatch(() => {
     const connection = watchRedis(config.redis);
     connection.on('error', (error: Error) => log.warn({ err: error }, 'Redis connection'));
@@ -63,7 +64,6 @@ export function runFunction(name: string, handlerOf: (parts: FunctionParts) => A
     },
     queue,
     admission: new Admission(redis, {
-      queueName: config.queueName,
       maxJobsPerCaller: config.maxJobsPerCaller,
       ttlSeconds: config.sourceTtlSeconds,
     }),

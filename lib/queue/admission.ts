@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis';
 import { POOL_BOTS_KEY, verdictKey } from '../contract/job-keys.ts';
+import { queueNameOf } from '../contract/nbexec-job.ts';
 import { ADMIT } from './admit-script.ts';
 import { bullKey, bullKeys } from './bull-keys.ts';
 import { idempotencyKey, inflightKey, unfinishedKey } from './owner-keys.ts';
@@ -22,8 +23,7 @@ const MEMORY_KNOWN_MS = 1_000;
 const IDEMPOTENCY_SECONDS = 86_400;
 
 export interface AdmissionOptions {
-  queueName: string;
-  /** How many unfinished jobs a caller may have in this queue. */
+  /** How many unfinished jobs a caller may have in a queue. */
   maxJobsPerCaller: number;
   /** How long a job may be unfinished. */
   ttlSeconds: number;
@@ -31,6 +31,7 @@ export interface AdmissionOptions {
 
 /** What a caller asks for, and under which id it becomes a job. */
 export interface Submission {
+  /** It names the queue. */
   jobId: string;
   owner: string;
   /** Of all that decides how the run goes. */
@@ -86,9 +87,10 @@ export class Admission {
   async admit(submission: Submission): Promise<Admitted> {
     if (await this.#isFull()) throw new QueueFullError('Redis is nearly full');
     const { jobId, owner, fingerprint, coalesce = false, idempotency } = submission;
-    const { queueName, maxJobsPerCaller } = this.#options;
+    const { maxJobsPerCaller } = this.#options;
+    const queueName = queueNameOf(jobId);
     const ttlSeconds = Math.ceil(this.#options.ttlSeconds);
-    const record = idempotency && idempotencyKey(queueName, owner, idempotency.key);
+    const record = idempotency && idempotencyKey(owner, idempotency.key);
     const keys = [
       unfinishedKey(queueName, owner),
       ...bullKeys(queueName, ['completed', 'active']),

@@ -1,3 +1,4 @@
+import { KEY_PREFIX } from '../contract/nbexec-job.ts';
 import { CANCELLED } from './verdict.ts';
 import { PACE } from './start-estimate.ts';
 
@@ -25,8 +26,10 @@ local unfinished, completed, active, bots, inflight, record = unpack(KEYS)
 local id, now, max_jobs, prefix, ttl = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local owner, verdicts, coalesce, request, record_ttl = ARGV[6], ARGV[7], ARGV[8], ARGV[9], ARGV[10]
 
-local function exists(job) return redis.call('EXISTS', prefix .. job) == 1 end
-local function has_ended(job) return redis.call('HEXISTS', prefix .. job, 'finishedOn') == 1 end
+-- An idempotency key may stand for a job in another queue, which its id names.
+local function key_of(job) return '${KEY_PREFIX}:' .. string.sub(job, 1, -34) .. ':' .. job end
+local function exists(job) return redis.call('EXISTS', key_of(job)) == 1 end
+local function has_ended(job) return redis.call('HEXISTS', key_of(job), 'finishedOn') == 1 end
 local function remember(job)
   redis.call('DEL', record)
   redis.call('HSET', record, 'id', job, 'request', request)

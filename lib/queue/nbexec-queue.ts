@@ -35,6 +35,15 @@ export interface JobSnapshot {
   startsInSeconds?: number;
 }
 
+/** A job in its caller's list. */
+export interface ListedJob {
+  place: OwnJobsCursor;
+  job: JobSnapshot;
+}
+
+/** What Redis answered to each command of a transaction. */
+type Replies = [error: Error | null, reply: unknown][];
+
 // Longer than a job waits, runs and is kept.
 const LISTED_SECONDS = 14 * 86_400;
 
@@ -86,9 +95,22 @@ export class NbexecQueue {
     transaction.runCommand('eval', writeArgs([...along, ...ownJobWrites(...listed)]));
     await job.addJob(transaction);
     transaction.runCommand('eval', placeCommand(this.#queue.name, jobId, data));
-    const replies = (await replicated(this.#redis, () => transaction.exec())) ?? [];
-    for (const [error] of replies) if (error) throw error;
+    const replies = await this.#run(transaction);
     return { enqueuedAtMs: job.timestamp, startsInSeconds: secondsOf(replies.at(-1)?.[1] as Pace) };
+  }
+
+  /** @throws what Redis or BullMQ said, when any of the commands failed */
+  async #run(transaction: { exec: () => Promise<Replies | null> }): Promise<Replies> {
+    try {
+      const replies = (await replicated(this.#redis, () => transaction.exec())) ?? [];
+      for (const [error] of replies) if (error) throw error;
+      return replies;
+    } catch (error) {
+      // ioredis sends a script's text once on each connection, and takes it for known from then on. Where that once was
+      // refused (no memory left), or Redis has forgotten it, only another connection sends it again.
+      if (/^(EXECABORT|NOSCRIPT)/.test((error as Error).message)) this.#redis.disconnect(true);
+      throw error;
+    }
   }
 
   /** @returns the job, or undefined when it never was, or ended longer ago than the retention */
@@ -126,17 +148,18 @@ export class NbexecQueue {
     owner: string,
     limit: number,
     after?: OwnJobsCursor,
-  ): Promise<{ jobs: JobSnapshot[]; next?: OwnJobsCursor }> {
+  ): Promise<{ listed: ListedJob[]; next?: OwnJobsCursor }> {
     this.#assertConnected();
     const stored = await readOwnJobs(this.#redis, this.#queue.name, owner, limit + 1, after);
-    const jobs = stored.slice(0, limit).flatMap(({ place, state, cancelling, fields }) => {
+    const listed = stored.slice(0, limit).flatMap(({ place, state, cancelling, fields }) => {
       const job = parsed(fields);
       if (this.#isOver(job)) return [];
       const isCancelling = cancelling && job.finishedOn === undefined;
-      return [{ ...snapshot(place.jobId, job, state), ...(isCancelling ? { cancelling } : {}) }];
+      const found = { ...snapshot(place.jobId, job, state), ...(isCancelling ? { cancelling } : {}) };
+      return [{ place, job: found }];
     });
     const next = stored.length > limit ? stored[limit - 1]?.place : undefined;
-    return { jobs, ...(next && { next }) };
+    return { listed, ...(next && { next }) };
   }
 
   /** Cancels a job that is there: one that waits has ended with that, one that runs will soon. */

@@ -16,6 +16,6 @@ export const ownJobsKey = (queueName: string, owner: string): string => ownerKey
 export const inflightKey = (queueName: string, owner: string, fingerprint: string): string =>
   ownerKey('inflight', queueName, owner, fingerprint);
 
-/** A hash: which job an idempotency key stands for. */
-export const idempotencyKey = (queueName: string, owner: string, key: string): string =>
-  ownerKey('idempotency', queueName, owner, key);
+/** A hash: which job an idempotency key stands for, in whichever queue it is. */
+export const idempotencyKey = (owner: string, key: string): string =>
+  ownerKey('idempotency', 'any', owner, key);

@@ -106,7 +106,7 @@ test('one that broke off before its job is completed as that job, for a minute',
   stack.defer(() => redis.disconnect());
   await untilReady(redis, 5_000);
   const { queueName } = bench;
-  const admission = new Admission(redis, { queueName, maxJobsPerCaller: 9, ttlSeconds: 60 });
+  const admission = new Admission(redis, { maxJobsPerCaller: 9, ttlSeconds: 60 });
   const admit = () =>
     admission.admit({ jobId: newJobId(queueName), owner: 'alice', fingerprint: 'a', coalesce: true });
   const { jobId } = await admit();

@@ -19,13 +19,14 @@ let alice: ApiClient;
 beforeEach(async () => {
   stack = new AsyncDisposableStack();
   bench = stack.use(new WorkerBench(file));
+  await file.redis.flushdb(); // a key is one in all queues
   functions = await functionsOn(file.url, bench.queueName, stack, 3);
   alice = new ApiClient(functions);
 });
 afterEach(() => stack.disposeAsync());
 
 const jobs = () => file.redis.zcard(bench.key('prioritized'));
-const recordOf = (owner: string, key = KEY['Idempotency-Key']) => idempotencyKey(bench.queueName, owner, key);
+const recordOf = (owner: string, key = KEY['Idempotency-Key']) => idempotencyKey(owner, key);
 
 describe('a submission that is sent again with its key', () => {
   test('is answered with its job, as it is now', async () => {
@@ -117,7 +118,7 @@ describe('a submission that broke off between its admission and its job', () => 
     const redis = requestRedis(file.url);
     stack.defer(() => redis.disconnect());
     await untilReady(redis, 5_000);
-    admission = new Admission(redis, { queueName: bench.queueName, maxJobsPerCaller: 3, ttlSeconds: 60 });
+    admission = new Admission(redis, { maxJobsPerCaller: 3, ttlSeconds: 60 });
     submission = {
       jobId: newJobId(bench.queueName),
       owner: 'alice',

@@ -107,7 +107,7 @@ test('the list is bounded in length and time', async () => {
 
 test('a job that was admitted and never added is not listed', async () => {
   const { queueName } = bench;
-  const admission = new Admission(functions.redis, { queueName, maxJobsPerCaller: 9, ttlSeconds: 60 });
+  const admission = new Admission(functions.redis, { maxJobsPerCaller: 9, ttlSeconds: 60 });
   await admission.admit({ jobId: newJobId(queueName), owner: 'alice', fingerprint: 'a' });
   expect((await alice.list()).json).toEqual({ jobs: [] });
 });

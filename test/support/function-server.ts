@@ -4,17 +4,20 @@ import type { Redis } from 'ioredis';
 import { CallerCheck, type TokenOwner } from '../../lib/http/caller.ts';
 import type { ApiHandler } from '../../lib/http/handler.ts';
 import { functionServer, TIMEOUTS } from '../../lib/http/server.ts';
+import type { Pool, Pools } from '../../lib/contract/pool.ts';
 import type { LiveEvent } from '../../lib/contract/live-event.ts';
 import { JobWatch } from '../../lib/queue/job-watch.ts';
 import type { StoredEvent } from '../../lib/queue/live-events.ts';
 import type { Admitted, Submission } from '../../lib/queue/admission.ts';
-import type { JobSnapshot, NbexecQueue } from '../../lib/queue/nbexec-queue.ts';
+import type { JobSnapshot } from '../../lib/queue/nbexec-queue.ts';
 import type { OwnJobsCursor } from '../../lib/queue/own-jobs.ts';
+import type { PoolQueues } from '../../lib/queue/pool-queues.ts';
 import type { KeyWrite } from '../../lib/queue/write-script.ts';
 import { cancelledOutcome } from '../../lib/queue/verdict.ts';
 import { statusHandler } from '../../functions/status/status.ts';
 import { submitHandler } from '../../functions/submit/submit.ts';
 import { capturedLog } from './log.ts';
+import { onePool } from './one-pool.ts';
 
 export const PATH_PREFIX = '/noteburst';
 export const API_URL = 'https://data.example.org/noteburst/v1';
@@ -83,6 +86,7 @@ export class MemoryParts {
   readonly sources = new Map<string, string>();
   readonly results = new Map<string, string>();
   readonly events = new Map<string, LiveEvent[]>();
+  readonly #pools: Pools;
   readonly watch = new JobWatch(() => new QuietRedis() as unknown as Redis, 2);
   readonly store = {
     sourceWrite: async (jobId: string, source: string): Promise<KeyWrite> => ({
@@ -106,7 +110,7 @@ export class MemoryParts {
       owner: string,
       limit: number,
       after?: OwnJobsCursor,
-    ): ReturnType<NbexecQueue['listOwn']> => {
+    ): ReturnType<PoolQueues['listOwn']> => {
       const own = [...this.jobs.values()].filter(({ data }) => data.owner === owner).toReversed();
       const from = after ? own.findIndex(({ id }) => id === after.jobId) + 1 : 0;
       const jobs = own.slice(from, from + limit);
@@ -138,6 +142,10 @@ export class MemoryParts {
     },
   };
 
+  constructor(otherPools: readonly Pool[] = []) {
+    this.#pools = [...onePool(QUEUE_NAME), ...otherPools];
+  }
+
   readonly submit = (): ApiHandler =>
     submitHandler({
       ...this.#common(),
@@ -155,7 +163,7 @@ export class MemoryParts {
       store: this.store,
       live: this.live,
       readers: this.readers,
-      queueName: QUEUE_NAME,
+      pools: this.#pools,
       pathPrefix: PATH_PREFIX,
       apiUrl: API_URL,
       maxTimeoutSeconds: MAX_TIMEOUT_SECONDS,

@@ -1,6 +1,8 @@
 import type { Redis } from 'ioredis';
+import type { Pool, Pools } from '../../lib/contract/pool.ts';
 import type { RedisSetup } from '../../lib/config/redis-env.ts';
 import { CallerCheck } from '../../lib/http/caller.ts';
+import { PoolQueues } from '../../lib/queue/pool-queues.ts';
 import { JobWatch } from '../../lib/queue/job-watch.ts';
 import { readEvents } from '../../lib/queue/live-events.ts';
 import { Admission } from '../../lib/queue/admission.ts';
@@ -18,6 +20,7 @@ import {
   tokenCheck,
   type TestServer,
 } from './function-server.ts';
+import { onePool } from './one-pool.ts';
 
 export interface Functions {
   submit: TestServer;
@@ -34,19 +37,21 @@ export async function functionsOn(
   queueName: string,
   stack: AsyncDisposableStack,
   maxJobsPerCaller = 100,
+  otherPools: readonly Pool[] = [],
 ): Promise<Functions> {
   const redis = requestRedis(redisSetup);
   redis.on('error', () => undefined);
   stack.defer(() => redis.disconnect());
   await untilReady(redis, 5_000);
-  const queue = new NbexecQueue(queueName, redis, 60, () => undefined);
+  const pools: Pools = [...onePool(queueName), ...otherPools];
+  const queue = new PoolQueues(pools, (name) => new NbexecQueue(name, redis, 60, () => undefined));
   stack.defer(() => queue.close());
   const store = new ResultStore(redis);
   const watch = new JobWatch(() => watchRedis(redisSetup).on('error', () => undefined), 10);
   stack.defer(() => watch.close());
   const parts = {
     callers: new CallerCheck(tokenCheck, SCOPE),
-    admission: new Admission(redis, { queueName, maxJobsPerCaller, ttlSeconds: 120 }),
+    admission: new Admission(redis, { maxJobsPerCaller, ttlSeconds: 120 }),
     queue,
     store,
     live: {
@@ -55,7 +60,7 @@ export async function functionsOn(
       cancel: (job: JobSnapshot) => queue.cancel(job),
     },
     readers: new Set<string>(),
-    queueName,
+    pools,
     pathPrefix: PATH_PREFIX,
     apiUrl: API_URL,
     maxTimeoutSeconds: 3_600,

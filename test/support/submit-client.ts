@@ -1,3 +1,4 @@
+import type { Pool } from '../../lib/contract/pool.ts';
 import { identity, MemoryParts, serve, type TestServer } from './function-server.ts';
 
 type Body = NonNullable<RequestInit['body']>;
@@ -19,8 +20,8 @@ export class SubmitClient implements AsyncDisposable {
     this.server = server;
   }
 
-  static async start(): Promise<SubmitClient> {
-    const parts = new MemoryParts();
+  static async start(otherPools: readonly Pool[] = []): Promise<SubmitClient> {
+    const parts = new MemoryParts(otherPools);
     return new SubmitClient(parts, await serve(parts.submit()));
   }
 

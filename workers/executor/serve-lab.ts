@@ -17,7 +17,7 @@ import { UnknownKernelError } from './kernel/kernel-error.ts';
 import { KernelPool } from './kernel/kernel-pool.ts';
 import { isTokenRefusal, NewerEpochError } from './lab/errors.ts';
 import { keepAlive } from './lab/keepalive.ts';
-import { describeImage } from './lab/lab-image.ts';
+import { describeImage } from '../../lib/contract/lab-image.ts';
 import { reconcile } from './lab/reconcile.ts';
 import { repeat } from './lab/repeat.ts';
 import { sessionPathPrefix } from './lab/session-path.ts';

@@ -1,10 +1,5 @@
 import { expect, test } from 'vitest';
-import {
-  IMAGE_SELECTORS,
-  describeImage,
-  labImage,
-  spawnForm,
-} from '../../../workers/executor/lab/lab-image.ts';
+import { IMAGE_SELECTORS, describeImage, labImage, spawnForm } from '../../../lib/contract/lab-image.ts';
 
 test.each([
   ['recommended', { image_class: 'recommended' }],

@@ -8,7 +8,7 @@ import {
   SpawnFailedError,
 } from './errors.ts';
 import type { JupyterHttp } from './jupyter-http.ts';
-import { spawnForm, type LabImage, type LabSize } from './lab-image.ts';
+import { spawnForm, type LabImage, type LabSize } from '../../../lib/contract/lab-image.ts';
 import { isTransient, retrying } from './retry.ts';
 import { followSpawn, type LabState, type SpawnProgress } from './spawn-progress.ts';
 

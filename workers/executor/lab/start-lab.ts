@@ -3,7 +3,7 @@ import { SpawnFailedError } from './errors.ts';
 import type { HubClient } from './hub-client.ts';
 import { openHub, type LabAccess } from './lab-access.ts';
 import { LabApi } from './lab-api.ts';
-import { describeImage, type LabImage, type LabSize } from './lab-image.ts';
+import { describeImage, type LabImage, type LabSize } from '../../../lib/contract/lab-image.ts';
 import { Lab } from './lab.ts';
 import { removeForeign } from './reconcile.ts';
 import { RubinExecution } from './rubin-execution.ts';

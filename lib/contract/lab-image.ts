@@ -29,7 +29,7 @@ export function spawnForm(image: LabImage, size: LabSize): Record<string, string
   return { ...imageField(image), size };
 }
 
-/** One word for logs and for the notebook's environment. */
+/** One word for requests, for logs and for the notebook's environment: `latest-weekly`, a tag, a reference. */
 export function describeImage(image: LabImage): string {
   return Object.values(imageField(image)).join();
 }
