@@ -7,7 +7,7 @@ import { freePorts } from './process/free-port.ts';
 import { sweepRun } from './process/leftovers.ts';
 import type { ManagedProcess } from './process/managed-process.ts';
 import { endLeftovers, ProcessRecord } from './process/process-record.ts';
-import { startOrigin, type Upstreams } from './origin/origin.ts';
+import { startOrigin, type Upstream, type Upstreams } from './origin/origin.ts';
 import { serialize, TokenStore } from './origin/token-store.ts';
 import { baseEnv } from './services/base-env.ts';
 import type { ServiceContext } from './services/context.ts';
@@ -25,6 +25,8 @@ export interface PlatformOptions {
   kind?: LabKind;
   /** Where the Python environments are, which several state folders may share. */
   venvRoot?: string;
+  /** The address of the origin and of Redis, 127.0.0.1 when left out; another one is for pods beside the platform. */
+  host?: string;
   /** Must be free; any free one when left out. */
   originPort?: number;
   redisPort?: number;
@@ -71,7 +73,7 @@ export interface Platform extends AsyncDisposable {
   /** Starts one more executor; `ready()` of the answer waits until its lab is warm. */
   startExecutor(env?: Record<string, string>): Promise<Executor>;
   /** Points a route of the origin to another upstream, or to none. */
-  route(name: keyof Upstreams, url: string | undefined): void;
+  route(name: keyof Upstreams, upstream: Upstream | undefined): void;
   /** The labs that the hub has, being started and stopped ones included. */
   labs(): Promise<RunningLab[]>;
   /** Stops everything, in reverse order and bounded in time; throws at the end what went wrong on the way. */
@@ -117,6 +119,7 @@ async function start(
 ): Promise<Platform> {
   const steps = options.steps ?? silentSteps();
   const kind = options.kind ?? 'std6';
+  const host = options.host ?? '127.0.0.1';
   if (existsSync(paths.processes)) {
     await steps.run('Left over from an earlier start', async ({ note }) => {
       note(`${await endLeftovers(paths.processes)} processes ended`);
@@ -150,14 +153,14 @@ async function start(
   const [proxyPort = 0, proxyApi = 0, hubPort = 0, submitPort = 0, statusPort = 0, anyRedisPort = 0] =
     await freePorts(6);
   const store = new TokenStore();
-  const upstreams: Upstreams = { hub: `http://127.0.0.1:${proxyPort}` };
+  const upstreams: Upstreams = { hub: { url: `http://127.0.0.1:${proxyPort}` } };
   if (options.functions !== false) {
-    upstreams.submit = `http://127.0.0.1:${submitPort}`;
-    upstreams.status = `http://127.0.0.1:${statusPort}`;
+    upstreams.submit = { url: `http://127.0.0.1:${submitPort}` };
+    upstreams.status = { url: `http://127.0.0.1:${statusPort}` };
   }
   const redisContext = contextFor(level());
   const origin = await steps.run('Origin (ingress, Gafaelfawr, discovery)', async ({ note }) => {
-    const origin = await startOrigin(store, upstreams, options.originPort);
+    const origin = await startOrigin(store, upstreams, { port: options.originPort, host });
     note(origin.url);
     return origin;
   });
@@ -167,7 +170,7 @@ async function start(
   const settings = {
     originUrl: origin.url,
     repertoireUrl,
-    redisUrl: `redis://127.0.0.1:${options.redisPort ?? anyRedisPort}/0`,
+    redisUrl: `redis://${host}:${options.redisPort ?? anyRedisPort}/0`,
     logLevel: options.logLevel ?? 'INFO',
     entries: { ...ENTRIES, ...options.entries },
   };
@@ -180,7 +183,7 @@ async function start(
   const startingFunctions = async (): Promise<void> => {
     const { port } = new URL(settings.redisUrl);
     await steps.run('Redis', async ({ note }) => {
-      await startRedis(redisContext, redisServer, Number(port));
+      await startRedis(redisContext, redisServer, Number(port), host);
       note(redisServer.version);
     });
     if (options.functions === false) return;
@@ -227,9 +230,9 @@ async function start(
         env: { ...options.executorEnv, ...env },
       });
     },
-    route: (name, url) => {
-      if (url === undefined) delete upstreams[name];
-      else upstreams[name] = url;
+    route: (name, upstream) => {
+      if (upstream === undefined) delete upstreams[name];
+      else upstreams[name] = upstream;
     },
     labs: hub.labs,
     stop: () => (stopping ??= stopAll(stack)),

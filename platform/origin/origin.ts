@@ -8,12 +8,16 @@ import { API_PATH, handleGafaelfawr } from './gafaelfawr.ts';
 import { ApiError, detailOf, sendJson } from './respond.ts';
 import { serialize, type TokenStore } from './token-store.ts';
 
-/** Base URLs of what stands behind the origin; one that is not there is answered with 503. */
-export interface Upstreams {
-  hub?: string;
-  submit?: string;
-  status?: string;
+/** What stands behind the origin. */
+export interface Upstream {
+  /** Its base URL. */
+  url: string;
+  /** The host that requests are said to be for, where it is not the origin's own. */
+  vhost?: string;
 }
+
+/** One that is not there is answered with 503. */
+export type Upstreams = Partial<Record<'hub' | 'submit' | 'status', Upstream>>;
 
 export interface Origin {
   url: string;
@@ -33,7 +37,11 @@ export function upstreamOf(path: string): keyof Upstreams | undefined {
 }
 
 /** Starts the one address that plays the RSP's ingress, with Gafaelfawr and Repertoire behind it. */
-export async function startOrigin(store: TokenStore, upstreams: Upstreams, port = 0): Promise<Origin> {
+export async function startOrigin(
+  store: TokenStore,
+  upstreams: Upstreams,
+  { port = 0, host = '127.0.0.1' } = {},
+): Promise<Origin> {
   // Node's agents and the server below switch Nagle off: with it each message of a kernel could wait 40 ms for an
   // acknowledgement.
   const agent = new Agent({ keepAlive: true, maxSockets: Infinity });
@@ -49,12 +57,12 @@ export async function startOrigin(store: TokenStore, upstreams: Upstreams, port 
   proxy.on('econnreset', () => {});
 
   /** Checks the caller, rewrites the headers, and answers where the request goes. */
-  const admit = (req: IncomingMessage, path: string): string => {
+  const admit = (req: IncomingMessage, path: string) => {
     const name = upstreamOf(path);
     if (name === undefined) throw new ApiError(404, 'Not Found');
     const caller = authenticate(store, req.headers, SCOPE);
-    const target = upstreams[name];
-    if (target === undefined) {
+    const upstream = upstreams[name];
+    if (upstream === undefined) {
       throw new ApiError(503, detailOf('unavailable', `There is no ${name} here`), { 'retry-after': '1' });
     }
     const delegated = store.delegate(
@@ -62,7 +70,8 @@ export async function startOrigin(store: TokenStore, upstreams: Upstreams, port 
       name === 'hub' ? { type: 'notebook' } : { type: 'internal', service: 'noteburst', scopes: [SCOPE] },
     );
     passedHeaders(req.headers, caller, serialize(delegated));
-    return target;
+    if (upstream.vhost !== undefined) req.headers.host = upstream.vhost;
+    return upstream.url;
   };
 
   const handle = async (req: IncomingMessage, res: ServerResponse): Promise<void> => {
@@ -89,7 +98,7 @@ export async function startOrigin(store: TokenStore, upstreams: Upstreams, port 
       refuseUpgrade(socket, error);
     }
   });
-  const url = `http://127.0.0.1:${await listen(server, port)}`;
+  const url = `http://${host}:${await listen(server, port, host)}`;
   return { url, port: Number(new URL(url).port), close: () => close(server, sockets, agent) };
 }
 
@@ -116,10 +125,10 @@ function refuseUpgrade(socket: Duplex, error: unknown): void {
   socket.end(`HTTP/1.1 ${status} Refused\r\n${lines.join('')}\r\n${body}`);
 }
 
-function listen(server: Server, port: number): Promise<number> {
+function listen(server: Server, port: number, host: string): Promise<number> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, '127.0.0.1', () => {
+    server.listen(port, host, () => {
       const address = server.address();
       resolve(typeof address === 'object' && address ? address.port : port);
     });

@@ -11,12 +11,19 @@ export interface Redis {
 }
 
 /** Starts a real Redis that keeps its data in the state folder, as production's does: append-only file, no eviction. */
-export async function startRedis(context: ServiceContext, server: RedisServer, port: number): Promise<Redis> {
+export async function startRedis(
+  context: ServiceContext,
+  server: RedisServer,
+  port: number,
+  host: string,
+): Promise<Redis> {
   // Servers of another kind or major version may not read each other's files.
   const dir = join(context.paths.redis, server.version.split('.', 1)[0]?.replace(' ', '-') ?? 'redis');
   mkdirSync(dir, { recursive: true });
   const settings = {
-    bind: '127.0.0.1',
+    bind: host,
+    // Else it serves loopback only; whoever chooses another host has no strangers there.
+    'protected-mode': 'no',
     port,
     dir,
     appendonly: 'yes',
@@ -32,14 +39,14 @@ export async function startRedis(context: ServiceContext, server: RedisServer, p
     record: context.record,
   });
   context.started(process);
-  await process.waitUntil(() => pong(port), { timeoutMs: 30_000, signal: context.signal, everyMs: 10 });
-  return { url: `redis://127.0.0.1:${port}/0`, process };
+  await process.waitUntil(() => pong(port, host), { timeoutMs: 30_000, signal: context.signal, everyMs: 10 });
+  return { url: `redis://${host}:${port}/0`, process };
 }
 
 /** Whether the server answers PING: while it still loads its data it says LOADING. */
-function pong(port: number): Promise<boolean> {
+function pong(port: number, host: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1', () => socket.write('PING\r\n'));
+    const socket = connect(port, host, () => socket.write('PING\r\n'));
     const settle = (answer: boolean): void => {
       socket.destroy();
       resolve(answer);

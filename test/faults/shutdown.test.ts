@@ -37,6 +37,8 @@ const terminated = (at: string, seconds: number, small = false): Cell => ({
     await hold.reached();
     kept.keep = false;
     kept.executor.process.kill('SIGTERM');
+    // A signal takes its time, too: released before it, the executor would begin the job, and may.
+    await until(async () => (await stateOf(kept.executor)) === 'draining', 'it drains');
     const begunAt = performance.now();
     hold.go();
     await leaves(kept, world);

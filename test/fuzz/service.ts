@@ -43,7 +43,7 @@ export class FuzzedService implements AsyncDisposable {
         functionEnv: { NOTEBURST_MAX_JOBS_PER_CALLER: '1000000', NOTEBURST_STREAM_MAX_SECONDS: '0.5' },
       }),
     );
-    for (const name of ['submit', 'status'] as const) upstreams[name] = stack.url(name);
+    for (const name of ['submit', 'status'] as const) upstreams[name] = { url: stack.url(name) };
     return new FuzzedService(origin.url, stack, tokens, resources.move());
   }
 

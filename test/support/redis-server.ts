@@ -42,7 +42,8 @@ export class TestRedisServer implements AsyncDisposable {
       signal: AbortSignal.timeout(30_000),
       started: (process: ManagedProcess) => void (this.#process = process),
     };
-    await startRedis(context, await findRedisServer(join(DEFAULT_STATE_DIR, 'venv', 'std6')), this.#port);
+    const server = await findRedisServer(join(DEFAULT_STATE_DIR, 'venv', 'std6'));
+    await startRedis(context, server, this.#port, '127.0.0.1');
   }
 
   /** kill -9, and wait until it is gone. */

@@ -52,7 +52,11 @@ describe('the ingress', () => {
     ] as const;
     servers = made.map(([server]) => server);
     const [[, submit], [, status], [, hub]] = made;
-    origin = await startOrigin(store, { submit, status, hub });
+    origin = await startOrigin(store, {
+      submit: { url: submit },
+      status: { url: status },
+      hub: { url: hub },
+    });
   });
   afterEach(async () => {
     await origin.close();
