@@ -56,6 +56,11 @@ export default defineConfig({
       onKind('fidelity', 'std7', DIFFERENTIAL),
       // Its labs have no limit of rates in front of what the executor takes.
       onKind('fidelity', 'jsd', DIFFERENTIAL, 'test/fidelity/prints.test.ts'),
+      project('cluster', {
+        globalSetup: 'test/cluster/global.ts',
+        fileParallelism: false,
+        testTimeout: 900_000,
+      }),
       withFaults('faults', 'small', { include: ['test/faults/{,control/}*.test.ts'] }),
       withFaults('faults-whole', 'whole', {
         include: ['test/faults/{,control/,whole/}*.test.ts'],

@@ -1,3 +1,4 @@
+import { chownSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { ServerProcess, type Program } from './server-process.ts';
 
@@ -16,8 +17,17 @@ export const compileCacheEnv = (dist: string): Record<string, string> => ({
  * Keeps what V8 compiles of a function when it starts (https://nodejs.org/api/module.html#module-compile-cache), so
  * that later starts need not compile it again. The function runs once, with none of the services that it needs: it starts without
  * them, and answers that it lives. Node writes the cache when it ends.
+ *
+ * @param uid the user for whom it is, as Node keeps it by user; only root may name another
  */
-export async function fillCompileCache(program: 'submit' | 'status', dist: string): Promise<void> {
+export async function fillCompileCache(
+  program: 'submit' | 'status',
+  dist: string,
+  uid?: number,
+): Promise<void> {
+  const folder = compileCacheEnv(dist)['NODE_COMPILE_CACHE'] as string;
+  mkdirSync(folder, { recursive: true });
+  if (uid !== undefined) chownSync(folder, uid, uid);
   const nowhere = '127.0.0.1:1';
   const start: Program = {
     file: join(dist, `${program}.mjs`),
@@ -29,6 +39,7 @@ export async function fillCompileCache(program: 'submit' | 'status', dist: strin
       SAFIR_LOG_LEVEL: 'FATAL',
     },
     first: { path: '/health/live' },
+    uid,
   };
   await using server = await ServerProcess.start(start);
   // Through the framework and the routes, as far as that goes.

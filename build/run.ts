@@ -1,10 +1,17 @@
-/** `npm run build`: the product's programs as they go into images, one file each, into dist/. */
+/**
+ * `npm run build`: the product's programs as they go into images, into dist/. `-- --uid <n>`: the user that will run them,
+ * if that is another and this one is root.
+ */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseArgs } from 'node:util';
 import { ENTRIES } from '../platform/services/product.ts';
 import { ROOT } from '../platform/state.ts';
 import { bundle } from './bundle.ts';
 import { fillCompileCache } from './compile-cache.ts';
+
+const { values } = parseArgs({ options: { uid: { type: 'string' } } });
+const uid = values.uid === undefined ? undefined : Number(values.uid);
 
 const dir = join(ROOT, 'dist');
 rmSync(dir, { recursive: true, force: true });
@@ -12,5 +19,5 @@ for (const [program, entry] of Object.entries(ENTRIES)) {
   const { bytes, packages } = await bundle(program, entry, dir);
   console.log(`dist/${program}.mjs: ${Math.round(bytes / 1024)} kB, ${packages.length} packages`);
 }
-for (const program of ['submit', 'status'] as const) await fillCompileCache(program, dir);
+for (const program of ['submit', 'status'] as const) await fillCompileCache(program, dir, uid);
 console.log('dist/compile-cache/: what V8 has compiled of the functions, for NODE_COMPILE_CACHE');

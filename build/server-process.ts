@@ -14,6 +14,8 @@ export interface Program {
   file: string;
   env: Record<string, string>;
   first: { path: string; headers?: Record<string, string> };
+  /** The user to run it as, by number; only root may say. */
+  uid?: number | undefined;
 }
 
 /** `anonymousMb` is NaN where the system does not tell it. */
@@ -35,7 +37,7 @@ export class ServerProcess implements AsyncDisposable {
     this.startedInMs = startedInMs;
   }
 
-  static async start({ file, env, first }: Program): Promise<ServerProcess> {
+  static async start({ file, env, first, uid }: Program): Promise<ServerProcess> {
     const port = await freePort();
     if (port === undefined) throw new Error('no port is free');
     const url = `http://127.0.0.1:${port}`;
@@ -43,6 +45,7 @@ export class ServerProcess implements AsyncDisposable {
     const child = spawn(process.execPath, [file], {
       env: { HOST: '127.0.0.1', PORT: String(port), ...env },
       stdio: ['ignore', 'ignore', 'inherit'],
+      ...(uid !== undefined && { uid, gid: uid }),
     });
     for (;;) {
       if (await succeeds(`${url}${first.path}`, first.headers ?? {})) break;

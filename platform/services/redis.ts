@@ -16,6 +16,7 @@ export async function startRedis(
   server: RedisServer,
   port: number,
   host: string,
+  more: Record<string, string> = {},
 ): Promise<Redis> {
   // Servers of another kind or major version may not read each other's files.
   const dir = join(context.paths.redis, server.version.split('.', 1)[0]?.replace(' ', '-') ?? 'redis');
@@ -29,6 +30,7 @@ export async function startRedis(
     appendonly: 'yes',
     save: '',
     'maxmemory-policy': 'noeviction',
+    ...more,
   };
   const process = new ManagedProcess({
     name: 'redis',

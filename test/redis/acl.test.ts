@@ -6,6 +6,7 @@ import { execPath } from 'node:process';
 import { Redis } from 'ioredis';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { startSweeper } from '../../lib/queue/sweeper.ts';
+import { aclRules } from '../support/acl-rules.ts';
 import { FakePlatform } from '../support/fake-platform.ts';
 import { identity } from '../support/function-server.ts';
 import { functionsOn } from '../support/functions-on.ts';
@@ -18,15 +19,8 @@ const ROOT = join(import.meta.dirname, '../..');
 /** With all that a URL takes for something else. */
 const PASSWORD = 'p@ss/w:rd?#%&+ü canary';
 const QUEUE = 'nbexec';
-const PAGE = readFileSync(join(ROOT, 'docs/redis.md'), 'utf8');
 
-/** The users of docs/redis.md, with what they may do. */
-const users = new Map(
-  [...PAGE.matchAll(/^user (\S+) on ><password> (.+)$/gm)].map(([, name, rules]) => [
-    name as string,
-    (rules as string).split(' '),
-  ]),
-);
+const users = aclRules();
 
 let server: TestRedisServer;
 let admin: Redis;

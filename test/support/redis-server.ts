@@ -15,18 +15,23 @@ export class TestRedisServer implements AsyncDisposable {
   readonly url: string;
   readonly #dir: string;
   readonly #port: number;
+  readonly #host: string;
+  readonly #settings: Record<string, string>;
   #process: ManagedProcess | undefined;
 
-  private constructor(port: number) {
+  private constructor(port: number, host: string, settings: Record<string, string>) {
     this.#port = port;
+    this.#host = host;
+    this.#settings = settings;
     this.#dir = mkdtempSync(join(tmpdir(), 'noteburst-redis-'));
-    this.url = `redis://127.0.0.1:${port}/0`;
+    this.url = `redis://${host}:${port}/0`;
   }
 
-  static async start(): Promise<TestRedisServer> {
+  /** @param settings further ones, as its configuration file names them */
+  static async start(host = '127.0.0.1', settings: Record<string, string> = {}): Promise<TestRedisServer> {
     const port = await freePort();
     if (port === undefined) throw new Error('no port is free');
-    const server = new TestRedisServer(port);
+    const server = new TestRedisServer(port, host, settings);
     await server.start();
     return server;
   }
@@ -43,7 +48,7 @@ export class TestRedisServer implements AsyncDisposable {
       started: (process: ManagedProcess) => void (this.#process = process),
     };
     const server = await findRedisServer(join(DEFAULT_STATE_DIR, 'venv', 'std6'));
-    await startRedis(context, server, this.#port, '127.0.0.1');
+    await startRedis(context, server, this.#port, this.#host, this.#settings);
   }
 
   /** kill -9, and wait until it is gone. */

@@ -1,0 +1,51 @@
+/**
+ * `npm run test:cluster`: the tests that need a Kubernetes with KEDA and Knative. With KUBECONFIG, that cluster; else one
+ * that is brought up here, where the scripts for it are at hand. What is behind `--` goes to vitest, `-t spike` for instance.
+ */
+import { spawn, spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { setUp } from '../../platform/setup/set-up.ts';
+import { StepList } from '../../platform/setup/steps.ts';
+import { ROOT } from '../../platform/state.ts';
+
+/** Where it is at hand: a cluster of one node without Docker. */
+const OWN = join(ROOT, '..', 'shared', 'cluster');
+/** The address that this machine has for pods of it. */
+const OWN_HOST = '10.99.0.1';
+
+const HELP = `There is no cluster to test in.
+  KUBECONFIG           a cluster with KEDA 2.19 and Knative Serving with Kourier, or newer, whose Services this machine reaches
+  NOTEBURST_TEST_HOST  the address at which its pods reach this machine
+The images are yours to load there before: dev.local/noteburst-submit:test, -status and -executor (see the Dockerfile).`;
+
+function clusterEnv(): Record<string, string> {
+  const { KUBECONFIG, NOTEBURST_TEST_HOST } = process.env;
+  if (KUBECONFIG && NOTEBURST_TEST_HOST) return {};
+  if (KUBECONFIG || !existsSync(join(OWN, 'up.sh'))) {
+    console.error(HELP);
+    process.exit(2);
+  }
+  console.log('bringing a cluster up; the first time builds it, about 20 minutes');
+  const up = spawnSync(join(OWN, 'up.sh'), { stdio: 'inherit' });
+  if (up.status !== 0) {
+    console.error('the cluster did not come up');
+    process.exit(1);
+  }
+  const { CLUSTER_DIR, XDG_CACHE_HOME, PATH } = process.env;
+  const dir = CLUSTER_DIR ?? join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'test-cluster');
+  return {
+    KUBECONFIG: join(dir, 'run', 'admin.conf'),
+    PATH: `${join(dir, 'bin')}:${PATH}`,
+    NOTEBURST_TEST_HOST: OWN_HOST,
+    NOTEBURST_TEST_IMAGE_COMMAND: join(OWN, 'image.sh'),
+  };
+}
+
+const env = { ...process.env, ...clusterEnv() };
+await setUp({ kinds: ['std6'], steps: new StepList(), signal: new AbortController().signal });
+const args = ['run', '--project', 'cluster', '--reporter=verbose', ...process.argv.slice(2)];
+const child = spawn(join(ROOT, 'node_modules/.bin/vitest'), args, { cwd: ROOT, stdio: 'inherit', env });
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill('SIGINT'));
+child.once('close', (code) => (process.exitCode = code ?? 1));

@@ -1,0 +1,287 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { Redis } from 'ioredis';
+import { notebookResponse, type NotebookResponse } from '../../../lib/contract/notebooks-api.ts';
+import { startPlatform, type Platform } from '../../../platform/platform.ts';
+import { StepList } from '../../../platform/setup/steps.ts';
+import { ROOT } from '../../../platform/state.ts';
+import { aclRules } from '../../support/acl-rules.ts';
+import { codeCell, ipynb } from '../../support/notebooks.ts';
+import { TestRedisServer } from '../../support/redis-server.ts';
+import { loadImages } from './images.ts';
+import { ClusterApi, inNamespace, kubectl, NAMESPACE, type Pod } from './kubernetes.ts';
+
+const PASSWORD = 'of-the-test';
+/** The overlay that says where this machine's platform is. */
+const OVERLAY = join(ROOT, 'out', 'cluster');
+
+export const EXECUTORS = 'executor-nbexec';
+
+/** The service in a real cluster, with a real platform and Redis beside it on this machine. */
+export class Cluster implements AsyncDisposable {
+  readonly api: ClusterApi;
+  readonly platform: Platform;
+  readonly redis: TestRedisServer;
+  /** Looks into Redis. */
+  readonly admin: Redis;
+  readonly #token: string;
+  readonly #stack: AsyncDisposableStack;
+
+  private constructor(
+    api: ClusterApi,
+    platform: Platform,
+    redis: TestRedisServer,
+    token: string,
+    stack: AsyncDisposableStack,
+  ) {
+    this.api = api;
+    this.platform = platform;
+    this.redis = redis;
+    this.admin = new Redis(redis.url, { maxRetriesPerRequest: null });
+    this.admin.on('error', () => undefined);
+    this.#token = token;
+    this.#stack = stack;
+  }
+
+  /**
+   * @param host the address at which pods reach this machine
+   * @param imageCommand see {@link loadImages}; without it the cluster must have the images already
+   */
+  static async start(host: string, imageCommand: string | undefined): Promise<Cluster> {
+    await using stack = new AsyncDisposableStack();
+    const folder = mkdtempSync(join(tmpdir(), 'noteburst-cluster-'));
+    stack.defer(() => rmSync(folder, { recursive: true, force: true }));
+    const steps = new StepList();
+    await steps.run('Images', async () => {
+      if (imageCommand !== undefined) await loadImages(imageCommand);
+    });
+    const platform = stack.use(
+      await startPlatform({ stateDir: join(folder, 'platform'), host, functions: false, steps }),
+    );
+    const aclfile = join(folder, 'users.acl');
+    writeFileSync(aclfile, users());
+    const redis = stack.use(await TestRedisServer.start(host, { aclfile }));
+    const api = stack.use(await ClusterApi.start());
+    const token = await platform.createToken({ username: 'alice' });
+    const cluster = new Cluster(api, platform, redis, token, stack.move());
+    try {
+      await steps.run('Manifests', () => cluster.#deploy());
+      return cluster;
+    } catch (error) {
+      await cluster[Symbol.asyncDispose]();
+      throw error;
+    }
+  }
+
+  async #deploy(): Promise<void> {
+    this.#writeOverlay();
+    await kubectl(
+      ['apply', '-f', '-'],
+      JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } }),
+    );
+    await kubectl(['apply', '-f', '-'], JSON.stringify(this.#secret()));
+    await this.apply();
+    await inNamespace('wait', 'ksvc', '--all', '--for=condition=Ready', '--timeout=180s');
+    await inNamespace('wait', 'scaledobject', '--all', '--for=condition=Ready', '--timeout=60s');
+    const gateway = await kubectl([
+      '-n',
+      'kourier-system',
+      'get',
+      'service',
+      'kourier-internal',
+      '-o',
+      'jsonpath={.spec.clusterIP}',
+    ]);
+    for (const name of ['submit', 'status'] as const)
+      this.platform.route(name, {
+        url: `http://${gateway}`,
+        vhost: `${name}.${NAMESPACE}.svc.cluster.local`,
+      });
+  }
+
+  /** What an operator runs. */
+  apply(): Promise<string> {
+    return kubectl(['apply', '-k', OVERLAY]);
+  }
+
+  /** What another apply would change; empty when nothing. */
+  async diff(): Promise<string> {
+    try {
+      return await kubectl(['diff', '-k', OVERLAY]);
+    } catch (error) {
+      const { code, stdout } = error as { code: number; stdout: string };
+      if (code !== 1) throw error;
+      return stdout;
+    }
+  }
+
+  #writeOverlay(): void {
+    const { originUrl, repertoireUrl } = this.platform;
+    const { host } = new URL(this.redis.url);
+    const address = [0, 1, 2, 3].map((n) => ({
+      op: 'replace',
+      path: `/spec/triggers/${n}/metadata/address`,
+      value: host,
+    }));
+    const merge = (name: string, ...literals: string[]) => ({ name, behavior: 'merge', literals });
+    mkdirSync(OVERLAY, { recursive: true });
+    // JSON is YAML, too.
+    writeFileSync(
+      join(OVERLAY, 'kustomization.yaml'),
+      JSON.stringify({
+        apiVersion: 'kustomize.config.k8s.io/v1beta1',
+        kind: 'Kustomization',
+        namespace: NAMESPACE,
+        resources: [relative(OVERLAY, join(ROOT, 'deploy', 'local'))],
+        configMapGenerator: [
+          merge('noteburst', `REPERTOIRE_BASE_URL=${repertoireUrl}`),
+          merge('functions', `NOTEBURST_ENVIRONMENT_URL=${originUrl}`),
+        ],
+        patches: [{ target: { kind: 'ScaledObject' }, patch: JSON.stringify(address) }],
+      }),
+    );
+  }
+
+  #secret(): object {
+    const { host } = new URL(this.redis.url);
+    const urlOf = (user: string) => `redis://noteburst-${user}:${PASSWORD}@${host}/0`;
+    return {
+      apiVersion: 'v1',
+      kind: 'Secret',
+      metadata: { name: 'noteburst', namespace: NAMESPACE },
+      stringData: {
+        'redis-url-submit': urlOf('submit'),
+        'redis-url-status': urlOf('status'),
+        'redis-url-executor': urlOf('executor'),
+        'redis-keda-username': 'keda',
+        'redis-keda-password': PASSWORD,
+        'gafaelfawr-token': this.platform.adminToken,
+      },
+    };
+  }
+
+  /** A request through the ingress, as alice. */
+  request(path: string, init: RequestInit = {}): Promise<Response> {
+    const headers = { Authorization: `Bearer ${this.#token}`, ...(init.headers as Record<string, string>) };
+    return fetch(`${this.platform.noteburstUrl}${path}`, {
+      ...init,
+      headers,
+      signal: AbortSignal.timeout(60_000),
+    });
+  }
+
+  /** Submits a notebook of these cells. @returns its id */
+  async submit(cells: string[], options: object = {}): Promise<string> {
+    const body = JSON.stringify({
+      ipynb: ipynb({ cells: cells.map(codeCell) }),
+      kernel_name: 'python3',
+      ...options,
+    });
+    const response = await this.request('/v1/notebooks/', {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body,
+    });
+    if (response.status !== 202) throw new Error(`submit: ${response.status} ${await response.text()}`);
+    return notebookResponse.parse(await response.json()).job_id;
+  }
+
+  async job(id: string): Promise<NotebookResponse> {
+    const response = await this.request(`/v1/notebooks/${id}`);
+    if (response.status !== 200) throw new Error(`status: ${response.status} ${await response.text()}`);
+    return notebookResponse.parse(await response.json());
+  }
+
+  /** Waits, by the queue and so without waking a function, until a job has ended; then reads it as its owner does. */
+  async ended(id: string, timeoutMs: number): Promise<NotebookResponse> {
+    const queue = id.slice(0, id.lastIndexOf('-'));
+    await until(`${id} ends`, timeoutMs, () =>
+      this.admin.hexists(`{noteburst}:${queue}:${id}`, 'finishedOn'),
+    );
+    return this.job(id);
+  }
+
+  /** How often the queue was told of an end, for each job that ended. */
+  async ends(queue = 'nbexec'): Promise<Map<string, number>> {
+    const ends = new Map<string, number>();
+    for (const [, fields] of await this.admin.xrange(`{noteburst}:${queue}:events`, '-', '+')) {
+      const field = (name: string) => fields[fields.indexOf(name) + 1] ?? '';
+      if (['completed', 'failed'].includes(field('event')))
+        ends.set(field('jobId'), (ends.get(field('jobId')) ?? 0) + 1);
+    }
+    return ends;
+  }
+
+  /** Pods of all programs that are there. */
+  async pods(): Promise<Pod[]> {
+    return (await Promise.all(['submit', 'status', 'executor'].map((name) => this.api.pods(name)))).flat();
+  }
+
+  /** Waits until nothing runs and nothing is left of what ran. @returns how many seconds that took */
+  async asleep(timeoutMs = 180_000): Promise<number> {
+    const begun = performance.now();
+    await until('no pod runs', timeoutMs, async () => (await this.pods()).length === 0);
+    const seconds = (performance.now() - begun) / 1_000;
+    const left = [
+      ...(await this.platform.labs()).map(({ username }) => `lab of ${username}`),
+      ...(await this.admin.keys('{noteburst}:lease:*')),
+      ...(await this.#botTokens()),
+    ];
+    if (left.length > 0) throw new Error(`left behind: ${left.join(', ')}`);
+    return seconds;
+  }
+
+  async #botTokens(): Promise<string[]> {
+    const bots = ['01', '02', '03', '04', '05', '06'].map((n) => `bot-noteburst${n}`);
+    const lists = bots.map(async (bot) => {
+      const response = await fetch(`${this.platform.originUrl}/auth/api/v1/users/${bot}/tokens`, {
+        headers: { Authorization: `Bearer ${this.platform.adminToken}` },
+      });
+      const tokens = response.status === 404 ? [] : ((await response.json()) as unknown[]);
+      return tokens.map(() => `token of ${bot}`);
+    });
+    return (await Promise.all(lists)).flat();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    // Executors have an hour for what runs.
+    await inNamespace(
+      'delete',
+      'deployments,ksvc,scaledobjects',
+      '--all',
+      '--ignore-not-found',
+      '--wait=false',
+    );
+    await inNamespace('delete', 'pods', '--all', '--grace-period=15', '--timeout=60s');
+    await kubectl(['delete', 'namespace', NAMESPACE, '--timeout=120s']);
+    this.admin.disconnect();
+    await this.#stack.disposeAsync();
+  }
+}
+
+/** The users of docs/redis.md, for both pools, and one for looking. */
+function users(): string {
+  const lines = [...aclRules()].map(([name, rules]) => {
+    const ofPools = rules.flatMap((rule) =>
+      rule === '~{noteburst}:nbexec:*' ? [rule, '~{noteburst}:small:*'] : rule,
+    );
+    return `user ${name} on >${PASSWORD} ${ofPools.join(' ')}`;
+  });
+  return [...lines, 'user default on nopass ~* &* +@all', ''].join('\n');
+}
+
+/** Waits for a condition; not a retry, what it asks may fail. */
+export async function until(
+  what: string,
+  timeoutMs: number,
+  is: () => unknown,
+  everyMs = 100,
+): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await is())) {
+    if (performance.now() > deadline) throw new Error(`not within ${timeoutMs / 1_000} s: ${what}`);
+    await sleep(everyMs);
+  }
+}

@@ -1,0 +1,36 @@
+import { until } from './cluster.ts';
+import type { ClusterApi, LogLine, Pod } from './kubernetes.ts';
+
+/** Waits for the first pod. @returns its name, and when it was seen, ms since the epoch */
+export async function seen(pods: () => Promise<Pod[]>): Promise<{ name: string; atMs: number }> {
+  let found: Pod | undefined;
+  await until('a pod is there', 120_000, async () => (found = (await pods())[0]), 25);
+  return { name: (found as Pod).metadata.name, atMs: Date.now() };
+}
+
+/** When an executor got where, by its own log: ms since the epoch. */
+export async function executorTimes(
+  api: ClusterApi,
+  name: string,
+): Promise<Record<'listening' | 'starting' | 'taking', number>> {
+  const lines = await api.log(name, 'executor');
+  const at = (what: string, is: (line: LogLine) => boolean): number => {
+    const line = lines.find(is);
+    if (!line)
+      throw new Error(`the executor's log has no "${what}":\n${lines.map(({ msg }) => msg).join('\n')}`);
+    return new Date(line.time).getTime();
+  };
+  return {
+    listening: at('listening', ({ msg }) => msg === 'listening'),
+    starting: at('warming', ({ msg, to }) => msg === 'executor state' && to === 'warming'),
+    taking: at('ready', ({ msg, to }) => msg === 'executor state' && to === 'ready'),
+  };
+}
+
+/** Prints what took how long. */
+export function report(title: string, times: Record<string, number>): void {
+  const rows = Object.entries(times).map(
+    ([what, ms]) => `  ${(ms / 1_000).toFixed(2).padStart(7)} s  ${what}`,
+  );
+  console.log([`${title}:`, ...rows].join('\n'));
+}
