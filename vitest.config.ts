@@ -6,11 +6,13 @@ const project = (name: string, extra: object = {}) => ({
   test: { name, include: [`test/${name}/**/*.test.ts`], ...extra },
 });
 
-const onRedis = { globalSetup: 'test/support/global-redis.ts', testTimeout: 20_000 };
+/** Last, so that it ends first what tests have left. */
+const RUN = 'test/support/global-run.ts';
+const onRedis = { globalSetup: ['test/support/global-redis.ts', RUN], testTimeout: 20_000 };
 
 // Labs and kernels share two cores: files one after the other, or their waits would be each other's.
 const onPlatform = {
-  globalSetup: 'test/support/global-platform.ts',
+  globalSetup: ['test/support/global-platform.ts', RUN],
   provide: { labKind: 'std6' },
   fileParallelism: false,
   testTimeout: 60_000,
@@ -30,7 +32,7 @@ const withFaults = (name: string, faultScope: 'small' | 'whole', extra: object) 
     hookTimeout: 60_000,
     ...extra,
   });
-const FAULTS_AND_REDIS = ['test/faults/global.ts', onRedis.globalSetup];
+const FAULTS_AND_REDIS = ['test/faults/global.ts', ...onRedis.globalSetup];
 const OF_KERNELS = 'test/kinds/*.test.ts';
 /** What callers see of a kind; the tier e2e has it for std6. */
 const OVER_HTTP = 'test/e2e/{control,kernel-death,limits,live,main-job}.test.ts';
@@ -57,18 +59,18 @@ export default defineConfig({
       // Its labs have no limit of rates in front of what the executor takes.
       onKind('fidelity', 'jsd', DIFFERENTIAL, 'test/fidelity/prints.test.ts'),
       project('cluster', {
-        globalSetup: 'test/cluster/global.ts',
+        globalSetup: ['test/cluster/global.ts', RUN],
         fileParallelism: false,
         testTimeout: 900_000,
       }),
       withFaults('faults', 'small', { include: ['test/faults/{,control/}*.test.ts'] }),
       withFaults('faults-whole', 'whole', {
         include: ['test/faults/{,control/,whole/}*.test.ts'],
-        globalSetup: [...FAULTS_AND_REDIS, onPlatform.globalSetup],
+        globalSetup: [...FAULTS_AND_REDIS, ...onPlatform.globalSetup],
       }),
-      project('contract', { ...onPlatform, globalSetup: 'test/contract/global.ts' }),
+      project('contract', { ...onPlatform, globalSetup: ['test/contract/global.ts', RUN] }),
       project('fuzz', {
-        globalSetup: [onRedis.globalSetup, 'test/fuzz/global.ts'],
+        globalSetup: [...onRedis.globalSetup, 'test/fuzz/global.ts'],
         fileParallelism: false,
         testTimeout: 600_000,
         hookTimeout: 60_000,

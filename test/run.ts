@@ -3,12 +3,14 @@
  * counts. `npm test -- fidelity-jsd kinds-std7` runs these slow tiers behind them, `npm test -- all` every one.
  */
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setUp } from '../platform/setup/set-up.ts';
 import { StepList } from '../platform/setup/steps.ts';
 import { LAB_KINDS, ROOT, type LabKind } from '../platform/state.ts';
+import { endRun, TEST_RUN_VARIABLE } from './support/test-run.ts';
 
 interface Result {
   title: string;
@@ -53,6 +55,7 @@ const SLOW_TIERS = [
   'kinds-ext',
 ];
 
+const runId = randomUUID();
 const stop = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.on(signal, () => stop.abort(new Error(`stopped by ${signal}`)));
@@ -63,6 +66,7 @@ async function run(command: string[], quiet: boolean): Promise<number> {
   const [program = '', ...args] = command;
   const child = spawn(join(ROOT, 'node_modules/.bin', program), args, {
     cwd: ROOT,
+    env: { ...process.env, [TEST_RUN_VARIABLE]: runId },
     stdio: ['ignore', quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'],
   });
   const output: Buffer[] = [];
@@ -76,6 +80,8 @@ async function run(command: string[], quiet: boolean): Promise<number> {
   child.once('close', (code) => resolve(code ?? 1));
   const code = await promise;
   stop.signal.removeEventListener('abort', abort);
+  // At a second SIGINT vitest goes at once, and leaves what its tests started.
+  if (stop.signal.aborted) await endRun(runId);
   if (quiet && code !== 0) process.stdout.write(Buffer.concat(output));
   return code;
 }

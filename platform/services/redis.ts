@@ -30,6 +30,8 @@ export async function startRedis(
     appendonly: 'yes',
     save: '',
     'maxmemory-policy': 'noeviction',
+    // Its title would be written over its environment, by which leftovers are found.
+    'set-proc-title': 'no',
     ...more,
   };
   const process = new ManagedProcess({

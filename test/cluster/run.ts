@@ -3,12 +3,14 @@
  * that is brought up here, where the scripts for it are at hand. What is behind `--` goes to vitest, `-t spike` for instance.
  */
 import { spawn, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { setUp } from '../../platform/setup/set-up.ts';
 import { StepList } from '../../platform/setup/steps.ts';
 import { ROOT } from '../../platform/state.ts';
+import { endRun, TEST_RUN_VARIABLE } from '../support/test-run.ts';
 
 /** Where it is at hand: a cluster of one node without Docker. */
 const OWN = join(ROOT, '..', 'shared', 'cluster');
@@ -43,9 +45,14 @@ function clusterEnv(): Record<string, string> {
   };
 }
 
-const env = { ...process.env, ...clusterEnv() };
+const runId = randomUUID();
+const env = { ...process.env, ...clusterEnv(), [TEST_RUN_VARIABLE]: runId };
 await setUp({ kinds: ['std6'], steps: new StepList(), signal: new AbortController().signal });
 const args = ['run', '--project', 'cluster', '--reporter=verbose', ...process.argv.slice(2)];
 const child = spawn(join(ROOT, 'node_modules/.bin/vitest'), args, { cwd: ROOT, stdio: 'inherit', env });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill('SIGINT'));
-child.once('close', (code) => (process.exitCode = code ?? 1));
+child.once('close', (code) => {
+  process.exitCode = code ?? 1;
+  // At a second SIGINT vitest goes at once, and leaves what its tests started.
+  void endRun(runId);
+});

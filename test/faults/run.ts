@@ -4,11 +4,13 @@
  * `--minutes <n>`.
  */
 import { spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { setUp } from '../../platform/setup/set-up.ts';
 import { StepList } from '../../platform/setup/steps.ts';
 import { ROOT } from '../../platform/state.ts';
+import { endRun, TEST_RUN_VARIABLE } from '../support/test-run.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -21,8 +23,10 @@ const { values, positionals } = parseArgs({
 });
 const [project = 'faults-whole', ...files] = positionals;
 await setUp({ kinds: ['std6'], steps: new StepList(), signal: new AbortController().signal });
+const runId = randomUUID();
 const env = {
   ...process.env,
+  [TEST_RUN_VARIABLE]: runId,
   ...(values.seed !== undefined && { NOTEBURST_FAULTS_SEED: values.seed }),
   ...(values.runs !== undefined && { NOTEBURST_FAULTS_RUNS: values.runs }),
   ...(values.minutes !== undefined && { NOTEBURST_FAULTS_MINUTES: values.minutes }),
@@ -35,4 +39,8 @@ const child = spawn(
 );
 // vitest tears its servers down on SIGINT; a terminal's Ctrl-C reaches it anyway.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => child.kill('SIGINT'));
-child.once('close', (code) => (process.exitCode = code ?? 1));
+child.once('close', (code) => {
+  process.exitCode = code ?? 1;
+  // At a second SIGINT vitest goes at once, and leaves what its tests started.
+  void endRun(runId);
+});

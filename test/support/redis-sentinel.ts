@@ -1,4 +1,4 @@
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -13,6 +13,7 @@ import { baseEnv } from '../../platform/services/base-env.ts';
 import { findRedisServer } from '../../platform/setup/redis-server.ts';
 import { DEFAULT_STATE_DIR } from '../../platform/state.ts';
 import { TestRedisServer } from './redis-server.ts';
+import { testRunId } from './test-run.ts';
 
 const MASTER_NAME = 'noteburst';
 /** How long a master may be silent until the sentinels replace it: longer than a busy machine makes it wait. */
@@ -154,6 +155,7 @@ async function startSentinels(
     const lines = [
       `port ${port}`,
       'bind 127.0.0.1',
+      'set-proc-title no',
       `dir ${dir}`,
       `sentinel myid ${ids[n]}`,
       `sentinel monitor ${MASTER_NAME} 127.0.0.1 ${master} 2`,
@@ -167,7 +169,7 @@ async function startSentinels(
       name: `sentinel-${port}`,
       command: server.path,
       args: [file, '--sentinel'],
-      env: baseEnv(randomUUID()),
+      env: baseEnv(testRunId()),
       logDir: dir,
     });
     stack.use(process);

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -9,6 +8,7 @@ import { baseEnv } from '../../platform/services/base-env.ts';
 import { startRedis } from '../../platform/services/redis.ts';
 import { findRedisServer } from '../../platform/setup/redis-server.ts';
 import { DEFAULT_STATE_DIR, statePaths } from '../../platform/state.ts';
+import { testRunId } from './test-run.ts';
 
 /** A real Redis of a test's own, that may be killed, frozen and started again on its port. */
 export class TestRedisServer implements AsyncDisposable {
@@ -39,7 +39,7 @@ export class TestRedisServer implements AsyncDisposable {
   /** Starts it again, with the data it had. */
   async start(): Promise<void> {
     const paths = statePaths(this.#dir);
-    const runId = randomUUID();
+    const runId = testRunId();
     const context = {
       paths,
       record: new ProcessRecord(paths.processes, runId),

@@ -17,6 +17,7 @@ import {
 } from '../../platform/services/product.ts';
 import { statePaths } from '../../platform/state.ts';
 import { platform, type TestPlatform } from './platform.ts';
+import { testRunId } from './test-run.ts';
 
 /** Where the service finds what it needs. */
 export type StackPlatform = Pick<
@@ -56,12 +57,13 @@ export class Stack implements AsyncDisposable {
     const dir = mkdtempSync(join(this.#platform.scratchDir, 'stack-'));
     this.queueName = `test-${id}`;
     this.identities = Array.from({ length: options.identities ?? 1 }, (_, n) => `bot-${id}-${n + 1}`);
+    const runId = testRunId();
     this.#identitiesPath = join(dir, 'identities.yaml');
     writeIdentities(this.#identitiesPath, this.identities);
     this.#context = {
       paths: statePaths(dir),
-      record: new ProcessRecord(statePaths(dir).processes, id),
-      env: baseEnv(id),
+      record: new ProcessRecord(statePaths(dir).processes, runId),
+      env: baseEnv(runId),
       signal: new AbortController().signal,
       started: (process) => void this.#processes.push(process),
     };
