@@ -77,6 +77,8 @@ export class Cluster implements AsyncDisposable {
 
   async #deploy(): Promise<void> {
     this.#writeOverlay();
+    await removeNamespace();
+    this.#stack.defer(removeNamespace);
     await kubectl(
       ['apply', '-f', '-'],
       JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } }),
@@ -246,19 +248,18 @@ export class Cluster implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Executors have an hour for what runs.
-    await inNamespace(
-      'delete',
-      'deployments,ksvc,scaledobjects',
-      '--all',
-      '--ignore-not-found',
-      '--wait=false',
-    );
-    await inNamespace('delete', 'pods', '--all', '--grace-period=15', '--timeout=60s');
-    await kubectl(['delete', 'namespace', NAMESPACE, '--timeout=120s']);
     this.admin.disconnect();
     await this.#stack.disposeAsync();
   }
+}
+
+/** With everything in it, also what an earlier run has left. */
+async function removeNamespace(): Promise<void> {
+  const all = ['deployments,ksvc,scaledobjects', '--all', '--ignore-not-found', '--wait=false'];
+  await inNamespace('delete', ...all);
+  // Executors would have an hour for what runs.
+  await inNamespace('delete', 'pods', '--all', '--grace-period=15', '--timeout=90s');
+  await kubectl(['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--timeout=150s']);
 }
 
 /** The users of docs/redis.md, for both pools, and one for looking. */
