@@ -20,7 +20,7 @@ const ROOT = join(import.meta.dirname, '../..');
 const PASSWORD = 'p@ss/w:rd?#%&+ü canary';
 const QUEUE = 'nbexec';
 
-const users = aclRules();
+let users: Map<string, string[]>;
 
 let server: TestRedisServer;
 let admin: Redis;
@@ -31,13 +31,9 @@ beforeAll(async () => {
   server = await TestRedisServer.start();
   platform = await FakePlatform.start();
   admin = new Redis(server.url);
-  const known = (await admin.call('COMMAND', 'INFO', 'CLIENT|SETINFO')) as unknown[];
-  // As the page says of servers before 7.2.
-  const unknown = known[0] === null ? ['+client|setinfo'] : [];
-  for (const [name, rules] of users) {
-    const allowed = rules.filter((rule) => !unknown.includes(rule));
-    await admin.call('ACL', 'SETUSER', name, 'on', `>${PASSWORD}`, ...allowed);
-  }
+  const { version } = await TestRedisServer.program();
+  users = aclRules(version);
+  for (const [name, rules] of users) await admin.call('ACL', 'SETUSER', name, 'on', `>${PASSWORD}`, ...rules);
 });
 afterAll(async () => {
   admin.disconnect();

@@ -6,7 +6,7 @@ import type { ManagedProcess } from '../../platform/process/managed-process.ts';
 import { ProcessRecord } from '../../platform/process/process-record.ts';
 import { baseEnv } from '../../platform/services/base-env.ts';
 import { startRedis } from '../../platform/services/redis.ts';
-import { findRedisServer } from '../../platform/setup/redis-server.ts';
+import { findRedisServer, type RedisServer } from '../../platform/setup/redis-server.ts';
 import { DEFAULT_STATE_DIR, statePaths } from '../../platform/state.ts';
 import { testRunId } from './test-run.ts';
 
@@ -36,6 +36,11 @@ export class TestRedisServer implements AsyncDisposable {
     return server;
   }
 
+  /** What it is, for those who must know before it is started. */
+  static program(): Promise<RedisServer> {
+    return findRedisServer(join(DEFAULT_STATE_DIR, 'venv', 'std6'));
+  }
+
   /** Starts it again, with the data it had. */
   async start(): Promise<void> {
     const paths = statePaths(this.#dir);
@@ -47,7 +52,7 @@ export class TestRedisServer implements AsyncDisposable {
       signal: AbortSignal.timeout(30_000),
       started: (process: ManagedProcess) => void (this.#process = process),
     };
-    const server = await findRedisServer(join(DEFAULT_STATE_DIR, 'venv', 'std6'));
+    const server = await TestRedisServer.program();
     await startRedis(context, server, this.#port, this.#host, this.#settings);
   }
 

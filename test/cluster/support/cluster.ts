@@ -61,7 +61,8 @@ export class Cluster implements AsyncDisposable {
       await startPlatform({ stateDir: join(folder, 'platform'), host, functions: false, steps }),
     );
     const aclfile = join(folder, 'users.acl');
-    writeFileSync(aclfile, users());
+    const { version } = await TestRedisServer.program();
+    writeFileSync(aclfile, users(version));
     const redis = stack.use(await TestRedisServer.start(host, { aclfile }));
     const api = stack.use(await ClusterApi.start());
     const token = await platform.createToken({ username: 'alice' });
@@ -263,8 +264,8 @@ async function removeNamespace(): Promise<void> {
 }
 
 /** The users of docs/redis.md, for both pools, and one for looking. */
-function users(): string {
-  const lines = [...aclRules()].map(([name, rules]) => {
+function users(version: string): string {
+  const lines = [...aclRules(version)].map(([name, rules]) => {
     const ofPools = rules.flatMap((rule) =>
       rule === '~{noteburst}:nbexec:*' ? [rule, '~{noteburst}:small:*'] : rule,
     );
