@@ -30,7 +30,8 @@ COPY --from=root /root-of-image /
 COPY --from=build /build/dist/sbom.cdx.json /app/
 USER 65532:65532
 WORKDIR /app
-# As PID 1 Node has no default for signals: the programs handle SIGTERM and SIGINT themselves, and start no processes.
+# The programs handle SIGTERM and SIGINT and start no processes. Before they have begun to, PID 1 would be spared the signal:
+# share the pod's process namespace, or `docker run --init`.
 ENTRYPOINT ["/usr/local/bin/node"]
 EXPOSE 8080
 

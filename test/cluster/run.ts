@@ -29,20 +29,29 @@ function clusterEnv(): Record<string, string> {
     console.error(HELP);
     process.exit(2);
   }
-  console.log('bringing a cluster up; the first time builds it, about 20 minutes');
-  const up = spawnSync(join(OWN, 'up.sh'), { stdio: 'inherit' });
-  if (up.status !== 0) {
-    console.error('the cluster did not come up');
-    process.exit(1);
-  }
   const { CLUSTER_DIR, XDG_CACHE_HOME, PATH } = process.env;
   const dir = CLUSTER_DIR ?? join(XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'test-cluster');
-  return {
+  const env = {
     KUBECONFIG: join(dir, 'run', 'admin.conf'),
     PATH: `${join(dir, 'bin')}:${PATH}`,
     NOTEBURST_TEST_HOST: OWN_HOST,
     NOTEBURST_TEST_IMAGE_COMMAND: join(OWN, 'image.sh'),
   };
+  if (!isUp(env)) {
+    console.log('bringing a cluster up; the first time builds it, 20 minutes or more');
+    const up = spawnSync(join(OWN, 'up.sh'), { stdio: 'inherit' });
+    if (up.status !== 0) {
+      console.error('the cluster did not come up');
+      process.exit(1);
+    }
+  }
+  return env;
+}
+
+/** Whether what comes up last is there. */
+function isUp(env: Record<string, string>): boolean {
+  const ask = ['-n', 'kourier-system', 'get', 'service', 'kourier-internal', '--request-timeout=5s'];
+  return spawnSync('kubectl', ask, { env: { ...process.env, ...env }, timeout: 10_000 }).status === 0;
 }
 
 const runId = randomUUID();

@@ -85,6 +85,7 @@ const podTemplate = z.object({
   }),
   spec: z.object({
     automountServiceAccountToken: z.boolean().optional(),
+    shareProcessNamespace: z.boolean().optional(),
     containerConcurrency: z.number().optional(),
     timeoutSeconds: z.number().optional(),
     terminationGracePeriodSeconds: z.number().optional(),

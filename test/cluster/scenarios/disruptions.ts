@@ -2,12 +2,31 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { EXECUTORS, until, type Cluster } from '../support/cluster.ts';
 import { inNamespace, kubectl, NAMESPACE } from '../support/kubernetes.ts';
-import { report } from '../support/timeline.ts';
+import { report, seen } from '../support/timeline.ts';
 
 /** What operators and nodes do to pods. */
 export function disruptions(cluster: () => Cluster): void {
   const running = (id: string) =>
     until(`${id} runs a cell`, 120_000, async () => (await cluster().job(id)).phase === 'running');
+
+  test('an executor that is to go while it starts goes at once', async () => {
+    await cluster().asleep();
+    await kubectl(['-n', NAMESPACE, 'scale', 'deployment', EXECUTORS, '--replicas=1']);
+    const { name } = await seen(() => cluster().api.pods('executor'));
+    await until(
+      'its container runs',
+      60_000,
+      async () => {
+        const [pod] = await cluster().api.pods('executor');
+        return pod?.status.phase === 'Running';
+      },
+      10,
+    );
+    const begunAt = Date.now();
+    await inNamespace('delete', 'pod', name, '--timeout=20s');
+    expect((await cluster().api.pods('executor')).map(({ metadata }) => metadata.name)).not.toContain(name);
+    report('an executor deleted while it starts', { 'until it has gone': Date.now() - begunAt });
+  });
 
   test('a pod deleted by force mid-notebook: the job ends once, elsewhere', async () => {
     const id = await cluster().submit(['import time; time.sleep(10)']);

@@ -125,8 +125,9 @@ describe.skipIf(!builder).each(['deploy/example/knative', 'deploy/example/plain'
     });
 
     test('an executor is replaced after it has ended, and its number is KEDA’s to say', () => {
-      for (const { manifest } of executors) {
+      for (const { manifest, spec } of executors) {
         expect(manifest.spec).not.toHaveProperty('replicas');
+        expect(spec.shareProcessNamespace).toBe(true);
         expect(manifest.spec['strategy']).toMatchObject({ rollingUpdate: { maxSurge: 0 } });
       }
     });
