@@ -21,9 +21,10 @@ export function mission(cluster: () => Cluster): void {
       'submit, cold, through the gateway': acceptedAt - begunAt,
       'KEDA, until there is a pod': atMs - acceptedAt,
       'container and our start, until the executor listens': times.listening - atMs,
-      'lease and fencing': times.starting - times.listening,
-      'spawn, until the lab serves': times.taking - times.starting,
-      'kernel, cells, commit': finishedAt - times.taking,
+      'lease and fencing': times.spawning - times.listening,
+      'spawn, until the lab serves': times.served - times.spawning,
+      'the first warm kernel': times.taking - times.served,
+      'cells and commit': finishedAt - times.taking,
       'all of it': finishedAt - begunAt,
     });
     const seconds = await cluster().asleep();

@@ -12,7 +12,7 @@ export async function seen(pods: () => Promise<Pod[]>): Promise<{ name: string; 
 export async function executorTimes(
   api: ClusterApi,
   name: string,
-): Promise<Record<'listening' | 'starting' | 'taking', number>> {
+): Promise<Record<'listening' | 'spawning' | 'served' | 'taking', number>> {
   const lines = await api.log(name, 'executor');
   const at = (what: string, is: (line: LogLine) => boolean): number => {
     const line = lines.find(is);
@@ -22,7 +22,8 @@ export async function executorTimes(
   };
   return {
     listening: at('listening', ({ msg }) => msg === 'listening'),
-    starting: at('warming', ({ msg, to }) => msg === 'executor state' && to === 'warming'),
+    spawning: at('spawning', ({ msg }) => msg === 'spawning a lab'),
+    served: at('lab', ({ msg }) => msg === 'lab is ready'),
     taking: at('ready', ({ msg, to }) => msg === 'executor state' && to === 'ready'),
   };
 }
