@@ -5,7 +5,7 @@ import { executorTimes, report, seen } from '../support/timeline.ts';
 /** From nothing to a result, and back to nothing. */
 export function mission(cluster: () => Cluster): void {
   test('a notebook comes back executed from nothing running, and everything is at zero again', async () => {
-    const { api, admin } = cluster();
+    const { api } = cluster();
     await cluster().asleep();
     const begunAt = Date.now();
     const pod = seen(() => api.pods('executor'));
@@ -16,7 +16,7 @@ export function mission(cluster: () => Cluster): void {
     expect(JSON.stringify(job.ipynb)).toContain('42');
     const { name, atMs } = await pod;
     const times = await executorTimes(api, name);
-    const finishedAt = Number(await admin.hget(`{noteburst}:nbexec:${id}`, 'finishedOn'));
+    const finishedAt = await cluster().finishedAt(id);
     report('from nothing to a result', {
       'submit, cold, through the gateway': acceptedAt - begunAt,
       'KEDA, until there is a pod': atMs - acceptedAt,

@@ -34,7 +34,7 @@ export function spike(cluster: () => Cluster): void {
       Array.from({ length: 4 }, () => cluster().submit(['import time; time.sleep(60)'])),
     );
     for (const id of short) expect(await cluster().ended(id, 300_000)).toMatchObject({ success: true });
-    const endedAt = Date.now();
+    const endedAt = Math.max(...(await Promise.all(short.map((id) => cluster().finishedAt(id)))));
     await until('executors are scaled in', 120_000, async () => (await api.replicas(EXECUTORS)) < IDENTITIES);
     const running = await Promise.all(long.map((id) => cluster().job(id)));
     expect(running.filter(({ status }) => status === 'in_progress').length).toBeGreaterThan(0);

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
+import { queueNameOf } from '../../../lib/contract/nbexec-job.ts';
 import { notebookResponse, type NotebookResponse } from '../../../lib/contract/notebooks-api.ts';
 import { startPlatform, type Platform } from '../../../platform/platform.ts';
 import { StepList } from '../../../platform/setup/steps.ts';
@@ -199,11 +200,16 @@ export class Cluster implements AsyncDisposable {
 
   /** Waits, by the queue and so without waking a function, until a job has ended; then reads it as its owner does. */
   async ended(id: string, timeoutMs: number): Promise<NotebookResponse> {
-    const queue = id.slice(0, id.lastIndexOf('-'));
+    const queue = queueNameOf(id);
     await until(`${id} ends`, timeoutMs, () =>
       this.admin.hexists(`{noteburst}:${queue}:${id}`, 'finishedOn'),
     );
     return this.job(id);
+  }
+
+  /** When a job ended, ms since the epoch. */
+  async finishedAt(id: string): Promise<number> {
+    return Number(await this.admin.hget(`{noteburst}:${queueNameOf(id)}:${id}`, 'finishedOn'));
   }
 
   /** How often the queue was told of an end, for each job that ended. */
