@@ -45,9 +45,14 @@ export const positiveSeconds = z.coerce.number('should be a number of seconds').
 
 export const positiveInteger = z.coerce.number('should be a whole number').multipleOf(1).positive();
 
+/** What else stands behind the prefix of all keys (see lib/contract/job-keys.ts, lib/queue): no queue may be called so. */
+const TAKEN =
+  /^(bots|cancel|epoch|events|flows|idempotency|inflight|lease|own|result|source|sweep|unfinished|verdict)$/;
+
 export const queueName = z
   .string()
   .regex(/^[a-z][a-z0-9-]*$/, 'should be lower-case letters, digits and hyphens, beginning with a letter')
+  .refine((name) => !TAKEN.test(name), 'is a name that other keys in Redis have')
   .default('nbexec');
 
 /** What every process of the service reads. */

@@ -58,6 +58,9 @@ export function readPools(defaultQueue: string, path: string | undefined): Pools
   return [first, ...pools.filter((pool) => pool !== first)];
 }
 
+/** What Node takes off a value, and kustomize, which gives the same file to executors, does not. */
+const AMBIGUOUS = /^[^#\n=]*=\s*["'`]|^[^#\n=]*=[^\n]*[ \t]#/m;
+
 /** In the order of their names, without the hidden ones that a mounted ConfigMap has. */
 function poolFiles(path: string): string[] {
   try {
@@ -71,7 +74,10 @@ function poolFiles(path: string): string[] {
 
 function fromFile(file: string): Pool {
   try {
-    return poolIn(dotenv(readFileSync(file, 'utf8')));
+    const text = readFileSync(file, 'utf8');
+    if (AMBIGUOUS.test(text))
+      throw new Error('values have no quotes and no comments behind them: kustomize would keep both');
+    return poolIn(dotenv(text));
   } catch (error) {
     throw wrong(file, (error as Error).message);
   }

@@ -72,7 +72,9 @@ export function runFunction(name: string, handlerOf: (parts: FunctionParts) => A
   };
   const ready = async () => redis.status === 'ready' && (await redis.ping()) === 'PONG';
   const server = functionServer(name, handlerOf(parts), () => ready().catch(() => false), log);
-  server.listen(config.port, config.host, () => log.info({ address: server.address(), ms: Math.round(performance.now()) }, 'listening'));
+  server.listen(config.port, config.host, () =>
+    log.info({ address: server.address(), ms: Math.round(performance.now()) }, 'listening'),
+  );
 
   const stop = async (signal: NodeJS.Signals) => {
     log.info({ signal }, 'stopping');

@@ -1,9 +1,11 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
+import { built, withComponents, type Manifest } from '../support/manifests.ts';
 import { disruptions } from './scenarios/disruptions.ts';
 import { mission } from './scenarios/mission.ts';
 import { redis } from './scenarios/redis.ts';
 import { spike } from './scenarios/spike.ts';
 import { Cluster } from './support/cluster.ts';
+import { kubectl, NAMESPACE } from './support/kubernetes.ts';
 
 let cluster: Cluster | undefined;
 beforeAll(async () => {
@@ -15,6 +17,20 @@ afterAll(async () => cluster?.[Symbol.asyncDispose](), 300_000);
 const current = () => cluster as Cluster;
 
 describe('manifests', () => {
+  test.each([
+    ['deploy/example/knative', () => built('deploy/example/knative')],
+    ['deploy/example/plain', () => built('deploy/example/plain')],
+    ['the example with TLS behind Sentinel', () => withComponents('sentinel', 'tls')],
+  ])('%s is what the cluster’s own schemas allow, to the letter', async (_title, build) => {
+    const isKnown = ({ kind }: Manifest) => kind !== 'GafaelfawrIngress';
+    const items = build()
+      .filter(isKnown)
+      .map((manifest) => ({ ...manifest, metadata: { ...manifest.metadata, namespace: NAMESPACE } }));
+    const list = JSON.stringify({ apiVersion: 'v1', kind: 'List', items });
+    const applied = await kubectl(['apply', '--dry-run=server', '--validate=strict', '-f', '-'], list);
+    expect(applied.trim().split('\n')).toHaveLength(items.length);
+  });
+
   test('a second apply changes nothing', async () => {
     await current().apply();
     expect(await current().diff()).toBe('');

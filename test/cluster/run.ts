@@ -17,9 +17,11 @@ const OWN = join(ROOT, '..', 'shared', 'cluster');
 /** The address that this machine has for pods of it. */
 const OWN_HOST = '10.99.0.1';
 
-const HELP = `There is no cluster to test in.
+const HELP = `These are needed, or one of them is missing:
   KUBECONFIG           a cluster with KEDA 2.19 and Knative Serving with Kourier, or newer, whose Services this machine reaches
   NOTEBURST_TEST_HOST  the address at which its pods reach this machine
+  NOTEBURST_TEST_GATEWAY  where this machine reaches Knative's gateway, if not by the address of its Service; for instance behind
+                       kubectl -n kourier-system port-forward service/kourier-internal 8081:80
 The images are yours to load there before: dev.local/noteburst-submit:test, -status and -executor (see the Dockerfile).`;
 
 function clusterEnv(): Record<string, string> {

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { join } from 'node:path';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { ROOT } from '../../platform/state.ts';
@@ -44,7 +46,21 @@ export function built(dir: string): Manifest[] {
   return manifestsIn(text);
 }
 
-export function manifestsIn(text: string): Manifest[] {
+/** The example with components on top of it. */
+export function withComponents(...components: string[]): Manifest[] {
+  const folder = mkdtempSync(join(tmpdir(), 'noteburst-manifests-'));
+  try {
+    const below = (path: string) => relative(folder, join(ROOT, path));
+    const resources = [below('deploy/example/knative')];
+    const kustomization = { resources, components: components.map((name) => below(`keda/${name}`)) };
+    writeFileSync(join(folder, 'kustomization.yaml'), JSON.stringify(kustomization));
+    return built(relative(ROOT, folder));
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
+
+function manifestsIn(text: string): Manifest[] {
   return parseAllDocuments(text).map((document) => {
     const [error] = document.errors;
     if (error) throw error;
@@ -109,6 +125,7 @@ export interface Workload extends z.infer<typeof podTemplate> {
 const SECRETS: Record<string, string> = {
   NOTEBURST_REDIS_URL: 'redis://user:secret@redis:6379/0',
   NOTEBURST_GAFAELFAWR_TOKEN: 'gt-secret',
+  NOTEBURST_REDIS_SENTINEL_PASSWORD: 'secret',
 };
 
 /** The workloads among the objects, with their ConfigMaps followed. */

@@ -45,7 +45,9 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 const state = (): ExecutorState => executor?.state ?? 'idle';
 const metrics = new ExecutorMetrics();
 const health = healthServer(state, metrics);
-health.listen(config.port, config.host, () => log.info({ address: health.address(), ms: Math.round(performance.now()) }, 'listening'));
+health.listen(config.port, config.host, () =>
+  log.info({ address: health.address(), ms: Math.round(performance.now()) }, 'listening'),
+);
 
 try {
   await untilReady(lease, START_TIMEOUT_MS);

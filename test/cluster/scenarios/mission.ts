@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { parseNotebook } from '../../../lib/contract/nbformat.ts';
 import { EXECUTORS, until, type Cluster } from '../support/cluster.ts';
 import { executorTimes, report, seen } from '../support/timeline.ts';
 
@@ -13,14 +14,18 @@ export function mission(cluster: () => Cluster): void {
     const acceptedAt = Date.now();
     const job = await cluster().ended(id, 120_000);
     expect(job).toMatchObject({ status: 'complete', success: true, attempts: 1 });
-    expect(JSON.stringify(job.ipynb)).toContain('42');
+    const { cells } = parseNotebook(job.ipynb ?? '');
+    expect(cells).toMatchObject([
+      { outputs: [{ output_type: 'execute_result', data: { 'text/plain': '42' } }] },
+    ]);
+    expect(acceptedAt - begunAt).toBeLessThan(2_000);
     const { name, atMs } = await pod;
     const times = await executorTimes(api, name);
     const finishedAt = await cluster().finishedAt(id);
     report('from nothing to a result', {
       'submit, cold, through the gateway': acceptedAt - begunAt,
       'KEDA, until there is a pod': atMs - acceptedAt,
-      'container and our start, until the executor listens': times.listening - atMs,
+      'scheduling, container and our start, until the executor listens': times.listening - atMs,
       'lease and fencing': times.spawning - times.listening,
       'spawn, until the lab serves': times.served - times.spawning,
       'the first warm kernel': times.taking - times.served,
@@ -56,14 +61,14 @@ export function mission(cluster: () => Cluster): void {
       const ms = Number(started?.['ms']);
       const listening = new Date(started?.time ?? '').getTime();
       report(`cold request ${n + 1}`, {
-        'activator, autoscaler, scheduler, until there is a pod': atMs - begunAt,
-        'container, until our process starts': listening - ms - atMs,
+        'activator and autoscaler, until there is a pod': atMs - begunAt,
+        'scheduling and container, until our process starts': listening - ms - atMs,
         'our start, until it listens': ms,
         'probes and the request': begunAt + took - listening,
         'all of it': took,
       });
       times.push(took);
     }
-    expect(times.toSorted((a, b) => a - b)[1]).toBeLessThan(2_000);
+    expect(Math.max(...times)).toBeLessThan(2_000);
   });
 }

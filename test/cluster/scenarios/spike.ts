@@ -14,11 +14,15 @@ export function spike(cluster: () => Cluster): void {
     const begunAt = Date.now();
     let most = 0;
     let fullAt: number | undefined;
+    /** Executors that were told to go. */
+    const ending = new Set<string>();
     const watching = new AbortController();
     const watch = async () => {
       while (!watching.signal.aborted) {
-        const pods = (await api.pods('executor')).filter(({ metadata }) => !metadata.deletionTimestamp);
+        const all = await api.pods('executor');
+        const pods = all.filter(({ metadata }) => !metadata.deletionTimestamp);
         most = Math.max(most, pods.length);
+        for (const { metadata } of all) if (metadata.deletionTimestamp) ending.add(metadata.name);
         if (pods.length === IDENTITIES) fullAt ??= Date.now();
         await sleep(200);
       }
@@ -28,6 +32,7 @@ export function spike(cluster: () => Cluster): void {
       Array.from({ length: 60 }, () => cluster().submit(['import time; time.sleep(5)'])),
     );
     const submittedAt = Date.now();
+    expect(submittedAt - begunAt).toBeLessThan(5_000);
     await until('most have ended', 300_000, async () => (await cluster().ends()).size > 40);
     // They are under way while the others go.
     const long = await Promise.all(
@@ -38,8 +43,14 @@ export function spike(cluster: () => Cluster): void {
     await until('executors are scaled in', 120_000, async () => (await api.replicas(EXECUTORS)) < IDENTITIES);
     const running = await Promise.all(long.map((id) => cluster().job(id)));
     expect(running.filter(({ status }) => status === 'in_progress').length).toBeGreaterThan(0);
-    for (const id of long)
-      expect(await cluster().ended(id, 180_000)).toMatchObject({ success: true, attempts: 1 });
+    const ran: string[] = [];
+    for (const id of long) {
+      const job = await cluster().ended(id, 180_000);
+      expect(job).toMatchObject({ success: true, attempts: 1 });
+      ran.push(job.environment?.executor ?? '');
+    }
+    // Some of them on executors that were told to go meanwhile.
+    expect(ran.filter((executor) => ending.has(executor))).not.toEqual([]);
     watching.abort();
     await watched;
     expect(most).toBe(IDENTITIES);

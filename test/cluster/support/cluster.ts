@@ -19,6 +19,9 @@ const PASSWORD = 'of-the-test';
 const OVERLAY = join(ROOT, 'out', 'cluster');
 
 export const EXECUTORS = 'executor-nbexec';
+/** Pods that are not as the Pod Security Standard wants them are refused. */
+const PROFILE = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+const PAUSED = 'autoscaling.keda.sh/paused-replicas';
 
 /** The service in a real cluster, with a real platform and Redis beside it on this machine. */
 export class Cluster implements AsyncDisposable {
@@ -83,24 +86,16 @@ export class Cluster implements AsyncDisposable {
     this.#stack.defer(removeNamespace);
     await kubectl(
       ['apply', '-f', '-'],
-      JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE } }),
+      JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels: PROFILE } }),
     );
     await kubectl(['apply', '-f', '-'], JSON.stringify(this.#secret()));
     await this.apply();
     await inNamespace('wait', 'ksvc', '--all', '--for=condition=Ready', '--timeout=180s');
     await inNamespace('wait', 'scaledobject', '--all', '--for=condition=Ready', '--timeout=60s');
-    const gateway = await kubectl([
-      '-n',
-      'kourier-system',
-      'get',
-      'service',
-      'kourier-internal',
-      '-o',
-      'jsonpath={.spec.clusterIP}',
-    ]);
+    const gateway = await gatewayUrl();
     for (const name of ['submit', 'status'] as const)
       this.platform.route(name, {
-        url: `http://${gateway}`,
+        url: gateway,
         vhost: `${name}.${NAMESPACE}.svc.cluster.local`,
       });
   }
@@ -223,6 +218,16 @@ export class Cluster implements AsyncDisposable {
     return ends;
   }
 
+  /** Holds the executors at a number, whatever KEDA counts. */
+  pause(replicas: number): Promise<string> {
+    return inNamespace('annotate', 'scaledobject', EXECUTORS, '--overwrite', `${PAUSED}=${replicas}`);
+  }
+
+  /** Leaves them to KEDA again. */
+  resume(): Promise<string> {
+    return inNamespace('annotate', 'scaledobject', EXECUTORS, `${PAUSED}-`);
+  }
+
   /** Pods of all programs that are there. */
   async pods(): Promise<Pod[]> {
     return (await Promise.all(['submit', 'status', 'executor'].map((name) => this.api.pods(name)))).flat();
@@ -267,6 +272,14 @@ async function removeNamespace(): Promise<void> {
   // Executors would have an hour for what runs.
   await inNamespace('delete', 'pods', '--all', '--grace-period=15', '--timeout=90s');
   await kubectl(['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--timeout=150s']);
+}
+
+/** Where this machine reaches Knative's gateway, which Services in the cluster are behind. */
+async function gatewayUrl(): Promise<string> {
+  const { NOTEBURST_TEST_GATEWAY } = process.env;
+  if (NOTEBURST_TEST_GATEWAY) return NOTEBURST_TEST_GATEWAY;
+  const service = ['-n', 'kourier-system', 'get', 'service', 'kourier-internal'];
+  return `http://${await kubectl([...service, '-o', 'jsonpath={.spec.clusterIP}'])}`;
 }
 
 /** The users of docs/redis.md, for both pools, and one for looking. */

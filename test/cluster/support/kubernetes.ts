@@ -6,8 +6,8 @@ import { z } from 'zod';
 
 const run = promisify(execFile);
 
-/** Everything of the product in the cluster. */
-export const NAMESPACE = 'noteburst';
+/** Everything of the product in the cluster; not where operators have theirs. */
+export const NAMESPACE = 'noteburst-test';
 
 const pod = z.object({
   metadata: z.object({

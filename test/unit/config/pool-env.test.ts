@@ -29,7 +29,7 @@ test('each file is the environment of a pool’s executors; the default queue co
     'c.env',
     queue('tagged'),
     'NOTEBURST_WORKER_IMAGE_SELECTOR=tag',
-    'NOTEBURST_WORKER_IMAGE_REFERENCE="w_2026_40"',
+    'NOTEBURST_WORKER_IMAGE_REFERENCE=w_2026_40',
   );
   // What a mounted ConfigMap and an editor leave there.
   put('..data.env', 'nonsense');
@@ -47,6 +47,19 @@ describe('what is wrong with the pools is said, with its file:', () => {
     expect(problem()).toMatch(/^NOTEBURST_POOLS_PATH: .*\/a\.env: The environment has 3 problem\(s\):/);
     for (const name of ['QUEUE_NAME', 'IMAGE_REFERENCE', 'LAB_SIZE'])
       expect(problem()).toContain(`NOTEBURST_WORKER_${name}: `);
+  });
+
+  test.each(['NOTEBURST_WORKER_LAB_SIZE="Small"', 'NOTEBURST_WORKER_LAB_SIZE=Small # enough'])(
+    'what kustomize would read otherwise: %s',
+    (line) => {
+      put('a.env', queue('nbexec'), line);
+      expect(problem()).toContain('values have no quotes and no comments behind them');
+    },
+  );
+
+  test('a queue whose keys would be others', () => {
+    put('a.env', queue('source'));
+    expect(problem()).toContain('NOTEBURST_WORKER_QUEUE_NAME: is a name that other keys in Redis have');
   });
 
   test('no folder', () => {

@@ -23,7 +23,8 @@ const ingress = z.strictObject({
     metadata: z.object({ name: z.string(), annotations: z.record(z.string(), z.string()) }),
     spec: z.object({
       rules: z.tuple([
-        z.object({
+        z.strictObject({
+          host: z.literal('data.example.org'),
           http: z.object({
             paths: z.array(
               z.object({

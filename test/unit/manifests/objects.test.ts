@@ -1,6 +1,3 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
 import { ScaledObject } from '@kubernetes-models/keda/keda.sh/v1alpha1/ScaledObject';
 import { TriggerAuthentication } from '@kubernetes-models/keda/keda.sh/v1alpha1/TriggerAuthentication';
 import { Service as KnativeService } from '@kubernetes-models/knative/serving.knative.dev/v1/Service';
@@ -9,11 +6,10 @@ import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPol
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget';
 import { ConfigMap } from 'kubernetes-models/v1/ConfigMap';
 import { Service } from 'kubernetes-models/v1/Service';
-import { afterAll, describe, expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { executorEnv } from '../../../workers/executor/config.ts';
 import { functionEnv } from '../../../lib/config/functions.ts';
-import { ROOT } from '../../../platform/state.ts';
-import { builder, built, configMap, workloads, type Manifest } from '../../support/manifests.ts';
+import { builder, built, configMap, withComponents, workloads } from '../../support/manifests.ts';
 
 const MODELS: Record<string, new (manifest: never) => { validate(): void }> = {
   'v1/ConfigMap': ConfigMap,
@@ -35,18 +31,6 @@ function errorOf(act: () => void): Error | undefined {
   } catch (error) {
     return error as Error;
   }
-}
-
-const folder = mkdtempSync(join(tmpdir(), 'noteburst-manifests-'));
-afterAll(() => rmSync(folder, { recursive: true }));
-
-/** The example with components on top of it. */
-function withComponents(...components: string[]): Manifest[] {
-  const below = (path: string) => relative(folder, join(ROOT, path));
-  const lines = components.map((name) => `- ${below(`keda/${name}`)}`);
-  const resources = ['resources:', `- ${below('deploy/example/knative')}`];
-  writeFileSync(join(folder, 'kustomization.yaml'), [...resources, 'components:', ...lines].join('\n'));
-  return built(relative(ROOT, folder));
 }
 
 if (!builder) console.log('skipped, as neither kubectl nor kustomize is installed: the manifests as built');
@@ -83,6 +67,8 @@ describe.skipIf(!builder).each([
     const values = manifests
       .filter(({ kind }) => kind === 'ConfigMap')
       .flatMap(({ data = {} }) => Object.values(data));
+    const env = workloads(manifests).flatMap(({ spec }) => spec.containers[0].env);
+    values.push(...env.flatMap((item) => ('value' in item ? item.value : [])));
     expect(values.join('\n')).not.toMatch(/token|password|:\/\/[^/\s]*:[^/\s]*@/i);
   });
 
