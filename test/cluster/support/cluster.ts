@@ -233,10 +233,15 @@ export class Cluster implements AsyncDisposable {
     return (await Promise.all(['submit', 'status', 'executor'].map((name) => this.api.pods(name)))).flat();
   }
 
+  /** Waits until nothing runs. */
+  gone(timeoutMs: number): Promise<void> {
+    return until('no pod runs', timeoutMs, async () => (await this.pods()).length === 0);
+  }
+
   /** Waits until nothing runs and nothing is left of what ran. @returns how many seconds that took */
   async asleep(timeoutMs = 180_000): Promise<number> {
     const begun = performance.now();
-    await until('no pod runs', timeoutMs, async () => (await this.pods()).length === 0);
+    await this.gone(timeoutMs);
     const seconds = (performance.now() - begun) / 1_000;
     const left = [
       ...(await this.platform.labs()).map(({ username }) => `lab of ${username}`),
