@@ -42,6 +42,8 @@ export interface PlatformOptions {
   entries?: Partial<Entries>;
   logLevel?: string;
   steps?: StepList;
+  /** By which its processes are found, for whoever ends them if this process cannot; any when left out. */
+  runId?: string;
 }
 
 /** Somebody else runs a platform on this state folder. */
@@ -129,7 +131,7 @@ async function start(
   const { venvDirs, redisServer } = await setUp({ steps, signal, kinds: [kind], venvRoot });
   const [venvDir = ''] = venvDirs;
 
-  const runId = randomBytes(16).toString('hex');
+  const runId = options.runId ?? randomBytes(16).toString('hex');
   const record = new ProcessRecord(paths.processes, runId);
   stack.push(async () => {
     await sweepRun(runId, 1_000);

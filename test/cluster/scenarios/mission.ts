@@ -19,13 +19,15 @@ export function mission(cluster: () => Cluster): void {
       { outputs: [{ output_type: 'execute_result', data: { 'text/plain': '42' } }] },
     ]);
     expect(acceptedAt - begunAt).toBeLessThan(2_000);
-    const { name, atMs } = await pod;
+    const { name, atMs, scheduledMs } = await pod;
     const times = await executorTimes(api, name);
     const finishedAt = await cluster().finishedAt(id);
     report('from nothing to a result', {
       'submit, cold, through the gateway': acceptedAt - begunAt,
       'KEDA, until there is a pod': atMs - acceptedAt,
-      'scheduling, container and our start, until the executor listens': times.listening - atMs,
+      scheduling: scheduledMs - atMs,
+      'container, until our process starts': times.started - scheduledMs,
+      'our start, until the executor listens': times.listening - times.started,
       'lease and fencing': times.spawning - times.listening,
       'spawn, until the lab serves': times.served - times.spawning,
       'the first warm kernel': times.taking - times.served,
@@ -56,13 +58,14 @@ export function mission(cluster: () => Cluster): void {
       const response = await cluster().request('/v1/notebooks/nbexec-00000000000000000000000000000000');
       const took = performance.now() - begun;
       expect(response.status).toBe(404);
-      const { name, atMs } = await pod;
+      const { name, atMs, scheduledMs } = await pod;
       const started = (await cluster().api.log(name, 'status')).find(({ msg }) => msg === 'listening');
       const ms = Number(started?.['ms']);
       const listening = new Date(started?.time ?? '').getTime();
       report(`cold request ${n + 1}`, {
         'activator and autoscaler, until there is a pod': atMs - begunAt,
-        'scheduling and container, until our process starts': listening - ms - atMs,
+        scheduling: scheduledMs - atMs,
+        'container, until our process starts': listening - ms - scheduledMs,
         'our start, until it listens': ms,
         'probes and the request': begunAt + took - listening,
         'all of it': took,

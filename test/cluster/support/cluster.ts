@@ -11,6 +11,7 @@ import { ROOT } from '../../../platform/state.ts';
 import { aclRules } from '../../support/acl-rules.ts';
 import { codeCell, ipynb } from '../../support/notebooks.ts';
 import { TestRedisServer } from '../../support/redis-server.ts';
+import { testRunId } from '../../support/test-run.ts';
 import { loadImages } from './images.ts';
 import { ClusterApi, inNamespace, kubectl, NAMESPACE, type Pod } from './kubernetes.ts';
 
@@ -62,7 +63,13 @@ export class Cluster implements AsyncDisposable {
       if (imageCommand !== undefined) await loadImages(imageCommand);
     });
     const platform = stack.use(
-      await startPlatform({ stateDir: join(folder, 'platform'), host, functions: false, steps }),
+      await startPlatform({
+        stateDir: join(folder, 'platform'),
+        host,
+        functions: false,
+        steps,
+        runId: testRunId(),
+      }),
     );
     const aclfile = join(folder, 'users.acl');
     const { version } = await TestRedisServer.program();

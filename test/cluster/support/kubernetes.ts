@@ -16,6 +16,7 @@ const pod = z.object({
     deletionTimestamp: z.string().optional(),
     labels: z.record(z.string(), z.string()),
   }),
+  spec: z.object({ nodeName: z.string().optional() }),
   status: z.object({
     phase: z.string(),
     conditions: z.array(z.object({ type: z.string(), status: z.string() })).default([]),
