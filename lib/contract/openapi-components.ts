@@ -1,4 +1,5 @@
 /** What the operations of the OpenAPI document share: headers, errors, the token. */
+import type { Pools } from './pool.ts';
 import type { OpenApiDocument, Response } from './openapi-document.ts';
 import { componentSchemas, schemaRef } from './openapi-schemas.ts';
 
@@ -137,8 +138,8 @@ function errorResponse({ description, example, headers = [] }: ErrorInfo): Respo
   };
 }
 
-export const components = (maxTimeoutSeconds: number): OpenApiDocument['components'] => ({
-  schemas: componentSchemas(maxTimeoutSeconds),
+export const components = (maxTimeoutSeconds: number, pools: Pools): OpenApiDocument['components'] => ({
+  schemas: componentSchemas(maxTimeoutSeconds, pools),
   responses: Object.fromEntries(Object.entries(errors).map(([name, info]) => [name, errorResponse(info)])),
   headers,
   securitySchemes: {

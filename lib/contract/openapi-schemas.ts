@@ -5,6 +5,7 @@ import { liveEvent } from './live-event.ts';
 import { jobEnvironment, jobProgress } from './nbexec-job.ts';
 import { notebookSchema } from './nbformat.ts';
 import { notebookListResponse, notebookResponse, postNotebookRequest } from './notebooks-api.ts';
+import type { Pools } from './pool.ts';
 
 /** JSON Schema 2020-12, as far as OpenAPI 3.1 and its readers here look into it. */
 export interface JsonSchema {
@@ -109,18 +110,27 @@ const serviceMetadata = z.object({
   documentation_url: z.string(),
 });
 
+/** Null is absent. Not each size goes with each image: the answer to those says so. */
+const oneOfThese = (names: string[]): JsonSchema[] => [
+  { type: 'string', enum: [...new Set(names)] },
+  { type: 'null' },
+];
+
 /**
  * Every named schema of the document.
  *
  * @param maxTimeoutSeconds the longest run that the service is configured to allow
+ * @param pools the images and sizes that it has
  */
-export function componentSchemas(maxTimeoutSeconds: number): Record<string, JsonSchema> {
+export function componentSchemas(maxTimeoutSeconds: number, pools: Pools): Record<string, JsonSchema> {
   const requests = jsonSchemas(
     { PostNotebookRequest: postNotebookRequest(maxTimeoutSeconds), Notebook: notebookSchema },
     'input',
   );
   const notebook = schemaRef('Notebook');
-  const { ipynb } = requests['PostNotebookRequest']?.properties ?? {};
+  const { ipynb, image, size } = requests['PostNotebookRequest']?.properties ?? {};
+  if (image) image.anyOf = oneOfThese(pools.map((pool) => pool.image));
+  if (size) size.anyOf = oneOfThese(pools.map((pool) => pool.size));
   // What the transformation behind the union checks, zod cannot tell.
   if (ipynb) {
     delete ipynb.type;

@@ -2,6 +2,7 @@
 import { components } from './openapi-components.ts';
 import { jobPaths, servicePaths } from './openapi-paths.ts';
 import type { OpenApiDocument } from './openapi-document.ts';
+import type { Pools } from './pool.ts';
 
 export interface OpenApiOptions {
   /** Where the ingress serves the API, for example /noteburst. */
@@ -10,6 +11,8 @@ export interface OpenApiOptions {
   version: string;
   /** The longest run that the service is configured to allow. */
   maxTimeoutSeconds: number;
+  /** What may be asked for by image and size. */
+  pools: Pools;
 }
 
 const DESCRIPTION =
@@ -34,6 +37,6 @@ export function openApiDocument(options: OpenApiOptions): OpenApiDocument {
     ],
     security: [{ gafaelfawr: [] }],
     paths: { ...jobPaths(`${options.pathPrefix}/v1/notebooks/`), ...servicePaths(options.pathPrefix) },
-    components: components(options.maxTimeoutSeconds),
+    components: components(options.maxTimeoutSeconds, options.pools),
   };
 }

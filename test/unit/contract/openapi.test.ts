@@ -1,11 +1,17 @@
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { describe, expect, test } from 'vitest';
 import { notebookResponse, postNotebookRequest } from '../../../lib/contract/notebooks-api.ts';
+import { onePool } from '../../support/one-pool.ts';
 import { openApiDocument } from '../../../lib/contract/openapi.ts';
 import { jobExamples, requestExamples } from '../../../lib/contract/openapi-examples.ts';
 import type { JsonSchema } from '../../../lib/contract/openapi-schemas.ts';
 
-const document = openApiDocument({ pathPrefix: '/noteburst', version: '1.2.3', maxTimeoutSeconds: 3_600 });
+const document = openApiDocument({
+  pathPrefix: '/noteburst',
+  version: '1.2.3',
+  maxTimeoutSeconds: 3_600,
+  pools: onePool('nbexec'),
+});
 const { schemas } = document.components;
 
 /** The types that a schema allows, with what it refers to. */
@@ -98,6 +104,12 @@ describe('what Noteburst 0.27 has keeps its name and type', () => {
     expect(typesOf(request['timeout'])).toEqual(expect.arrayContaining(['number', 'string']));
     expect(request['enable_retry']).toMatchObject({ type: 'boolean', default: true });
     expect(schemas['PostNotebookRequest']?.required).toEqual(['ipynb']);
+  });
+
+  test('in requests: the images and sizes that there are', () => {
+    const { image, size } = document.components.schemas['PostNotebookRequest']?.properties ?? {};
+    expect(image?.anyOf).toEqual([{ type: 'string', enum: ['recommended'] }, { type: 'null' }]);
+    expect(size?.anyOf).toEqual([{ type: 'string', enum: ['Large'] }, { type: 'null' }]);
   });
 
   test('in queries and operations', () => {
