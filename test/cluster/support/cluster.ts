@@ -1,27 +1,20 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Redis } from 'ioredis';
 import { queueNameOf } from '../../../lib/contract/nbexec-job.ts';
 import { notebookResponse, type NotebookResponse } from '../../../lib/contract/notebooks-api.ts';
 import { startPlatform, type Platform } from '../../../platform/platform.ts';
 import { StepList } from '../../../platform/setup/steps.ts';
-import { ROOT } from '../../../platform/state.ts';
-import { aclRules } from '../../support/acl-rules.ts';
 import { codeCell, ipynb } from '../../support/notebooks.ts';
 import { TestRedisServer } from '../../support/redis-server.ts';
 import { testRunId } from '../../support/test-run.ts';
+import { deploy, gatewayUrl, OVERLAY, removeNamespace, users } from './deployment.ts';
 import { loadImages } from './images.ts';
 import { ClusterApi, inNamespace, kubectl, NAMESPACE, type Pod } from './kubernetes.ts';
 
-const PASSWORD = 'of-the-test';
-/** The overlay that says where this machine's platform is. */
-const OVERLAY = join(ROOT, 'out', 'cluster');
-
 export const EXECUTORS = 'executor-nbexec';
-/** Pods that are not as the Pod Security Standard wants them are refused. */
-const PROFILE = { 'pod-security.kubernetes.io/enforce': 'restricted' };
 const PAUSED = 'autoscaling.keda.sh/paused-replicas';
 
 /** The service in a real cluster, with a real platform and Redis beside it on this machine. */
@@ -88,23 +81,12 @@ export class Cluster implements AsyncDisposable {
   }
 
   async #deploy(): Promise<void> {
-    this.#writeOverlay();
     await removeNamespace();
     this.#stack.defer(removeNamespace);
-    await kubectl(
-      ['apply', '-f', '-'],
-      JSON.stringify({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: NAMESPACE, labels: PROFILE } }),
-    );
-    await kubectl(['apply', '-f', '-'], JSON.stringify(this.#secret()));
-    await this.apply();
-    await inNamespace('wait', 'ksvc', '--all', '--for=condition=Ready', '--timeout=180s');
-    await inNamespace('wait', 'scaledobject', '--all', '--for=condition=Ready', '--timeout=60s');
-    const gateway = await gatewayUrl();
+    await deploy(this.platform, this.redis.url);
+    const url = await gatewayUrl();
     for (const name of ['submit', 'status'] as const)
-      this.platform.route(name, {
-        url: gateway,
-        vhost: `${name}.${NAMESPACE}.svc.cluster.local`,
-      });
+      this.platform.route(name, { url, vhost: `${name}.${NAMESPACE}.svc.cluster.local` });
   }
 
   /** What an operator runs. */
@@ -121,51 +103,6 @@ export class Cluster implements AsyncDisposable {
       if (code !== 1) throw error;
       return stdout;
     }
-  }
-
-  #writeOverlay(): void {
-    const { originUrl, repertoireUrl } = this.platform;
-    const { host } = new URL(this.redis.url);
-    const address = [0, 1, 2, 3].map((n) => ({
-      op: 'replace',
-      path: `/spec/triggers/${n}/metadata/address`,
-      value: host,
-    }));
-    const merge = (name: string, ...literals: string[]) => ({ name, behavior: 'merge', literals });
-    mkdirSync(OVERLAY, { recursive: true });
-    // JSON is YAML, too.
-    writeFileSync(
-      join(OVERLAY, 'kustomization.yaml'),
-      JSON.stringify({
-        apiVersion: 'kustomize.config.k8s.io/v1beta1',
-        kind: 'Kustomization',
-        namespace: NAMESPACE,
-        resources: [relative(OVERLAY, join(ROOT, 'deploy', 'local'))],
-        configMapGenerator: [
-          merge('noteburst', `REPERTOIRE_BASE_URL=${repertoireUrl}`),
-          merge('functions', `NOTEBURST_ENVIRONMENT_URL=${originUrl}`),
-        ],
-        patches: [{ target: { kind: 'ScaledObject' }, patch: JSON.stringify(address) }],
-      }),
-    );
-  }
-
-  #secret(): object {
-    const { host } = new URL(this.redis.url);
-    const urlOf = (user: string) => `redis://noteburst-${user}:${PASSWORD}@${host}/0`;
-    return {
-      apiVersion: 'v1',
-      kind: 'Secret',
-      metadata: { name: 'noteburst', namespace: NAMESPACE },
-      stringData: {
-        'redis-url-submit': urlOf('submit'),
-        'redis-url-status': urlOf('status'),
-        'redis-url-executor': urlOf('executor'),
-        'redis-keda-username': 'keda',
-        'redis-keda-password': PASSWORD,
-        'gafaelfawr-token': this.platform.adminToken,
-      },
-    };
   }
 
   /** A request through the ingress, as alice. */
@@ -275,34 +212,6 @@ export class Cluster implements AsyncDisposable {
     this.admin.disconnect();
     await this.#stack.disposeAsync();
   }
-}
-
-/** With everything in it, also what an earlier run has left. */
-async function removeNamespace(): Promise<void> {
-  const all = ['deployments,ksvc,scaledobjects', '--all', '--ignore-not-found', '--wait=false'];
-  await inNamespace('delete', ...all);
-  // Executors would have an hour for what runs.
-  await inNamespace('delete', 'pods', '--all', '--grace-period=15', '--timeout=90s');
-  await kubectl(['delete', 'namespace', NAMESPACE, '--ignore-not-found', '--timeout=150s']);
-}
-
-/** Where this machine reaches Knative's gateway, which Services in the cluster are behind. */
-async function gatewayUrl(): Promise<string> {
-  const { NOTEBURST_TEST_GATEWAY } = process.env;
-  if (NOTEBURST_TEST_GATEWAY) return NOTEBURST_TEST_GATEWAY;
-  const service = ['-n', 'kourier-system', 'get', 'service', 'kourier-internal'];
-  return `http://${await kubectl([...service, '-o', 'jsonpath={.spec.clusterIP}'])}`;
-}
-
-/** The users of docs/redis.md, for both pools, and one for looking. */
-function users(version: string): string {
-  const lines = [...aclRules(version)].map(([name, rules]) => {
-    const ofPools = rules.flatMap((rule) =>
-      rule === '~{noteburst}:nbexec:*' ? [rule, '~{noteburst}:small:*'] : rule,
-    );
-    return `user ${name} on >${PASSWORD} ${ofPools.join(' ')}`;
-  });
-  return [...lines, 'user default on nopass ~* &* +@all', ''].join('\n');
 }
 
 /** Waits for a condition; not a retry, what it asks may fail. */
