@@ -120,8 +120,13 @@ export class MemoryParts {
   };
 
   readonly readers = new Set<string>();
+  /** What the function asked to have admitted. */
+  readonly asked: Submission[] = [];
   readonly admission = {
-    admit: async ({ jobId }: Submission): Promise<Admitted> => ({ jobId, exists: false, confirm: [] }),
+    admit: async (submission: Submission): Promise<Admitted> => {
+      this.asked.push(submission);
+      return { jobId: submission.jobId, exists: false, confirm: [] };
+    },
   };
 
   readonly live = {

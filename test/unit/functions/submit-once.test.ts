@@ -12,12 +12,7 @@ let client: SubmitClient;
 let asked: Submission[];
 beforeEach(async () => {
   client = await SubmitClient.start();
-  asked = [];
-  const { admit } = client.parts.admission;
-  client.parts.admission.admit = (submission) => {
-    asked.push(submission);
-    return admit(submission);
-  };
+  ({ asked } = client.parts);
 });
 afterEach(() => client[Symbol.asyncDispose]());
 
