@@ -14,6 +14,7 @@ import type { NotebookKernel } from '../kernel/leased-kernel.ts';
 import { isObject, type KernelMessage } from '../kernel/messages.ts';
 import { repairCellIds } from './cell-ids.ts';
 import { NotebookOutputs } from './cell-outputs.ts';
+import { interruptCell } from './interrupt-cell.ts';
 import { OutputLimitError, type OutputLimits } from './output-budget.ts';
 import { errorOutput } from './output-from-message.ts';
 
@@ -149,9 +150,13 @@ class NotebookRun {
   async #cell(cell: CodeCell, index: number): Promise<CellEnd> {
     const allowed = this.#allowsErrors || hasTag(cell, 'raises-exception');
     const giveUp = new AbortController();
+    const begun = Promise.withResolvers<void>();
     const { signal: stop, timer } = this.#timed();
     const execution = this.#options.kernel.execute(multiline(cell.source), {
-      onIopub: (message) => this.#onIopub(message, index),
+      onIopub: (message) => {
+        if (message.header.msg_type === 'execute_input') begun.resolve();
+        this.#onIopub(message, index);
+      },
       signal: giveUp.signal,
       stop,
       stopOnError: !allowed,
@@ -163,7 +168,16 @@ class NotebookRun {
       result = await settledOrAborted(execution, stop);
       clearTimeout(timer);
       const stopped = result === undefined;
-      result ??= await this.#interrupt(execution, giveUp);
+      if (stopped) {
+        result = await interruptCell({
+          kernel: this.#options.kernel,
+          execution,
+          begun: begun.promise,
+          graceMs: this.#options.interruptGraceMs ?? 5_000,
+          onWarning: (warning) => this.warnings.push(warning),
+        });
+        giveUp.abort();
+      }
       if (result !== undefined) this.#take(result, index);
       const error = result === undefined ? undefined : this.#error(result, index);
       if (stopped) return this.#stopped(stop.reason, index, error);
@@ -207,21 +221,6 @@ class NotebookRun {
     if (!(error instanceof MessageTooLargeError)) return error;
     this.outputs.noteCut(index);
     return new OutputLimitError('The notebook was stopped by one output that is too large', { cause: error });
-  }
-
-  /** Interrupts the kernel and waits for the cell's end; undefined when it does not come in time. */
-  async #interrupt(
-    execution: Promise<ExecuteResult>,
-    giveUp: AbortController,
-  ): Promise<ExecuteResult | undefined> {
-    const grace = AbortSignal.timeout(this.#options.interruptGraceMs ?? 5_000);
-    const interruption = this.#options.kernel.interrupt(grace).catch((error: unknown) => {
-      this.warnings.push(`The kernel could not be interrupted: ${(error as Error).message}`);
-    });
-    const result = await settledOrAborted(execution, grace);
-    await interruption;
-    giveUp.abort();
-    return result;
   }
 
   #take(result: ExecuteResult, index: number): void {
