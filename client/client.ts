@@ -1,0 +1,159 @@
+/** A client of the service, for callers in TypeScript: typed from the schemas that the service validates with. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EventSourceParserStream } from 'eventsource-parser/stream';
+import type { z } from 'zod';
+import { liveEvent, type LiveEvent } from '../lib/contract/live-event.ts';
+import {
+  notebookListResponse,
+  notebookResponse,
+  type NotebookListResponse,
+  type NotebookResponse,
+  type postNotebookRequest,
+} from '../lib/contract/notebooks-api.ts';
+import { NoteburstError, RefusedError } from './client-error.ts';
+import { Requests, type Call, type ServiceAddress } from './requests.ts';
+
+/** The body of a submission, as `POST /v1/notebooks/` takes it. */
+export type Submission = z.input<ReturnType<typeof postNotebookRequest>>;
+
+export interface Waiting {
+  signal?: AbortSignal | undefined;
+  /** Called with each state that the job is seen in. */
+  onUpdate?: (job: NotebookResponse) => void;
+}
+
+/** The longest the service waits (contract: proxies in front cut at 50 s). */
+const WAIT_SECONDS = 25;
+/** Before a stream is opened anew: one that ends at once would be asked for without a pause. */
+const AGAIN_MS = 250;
+const NOTEBOOKS = '/v1/notebooks';
+
+export class NoteburstClient {
+  readonly #requests: Requests;
+
+  constructor(address: ServiceAddress) {
+    this.#requests = new Requests(address);
+  }
+
+  /**
+   * Submits a notebook, once: what is lost on the way is sent again under the same idempotency key.
+   *
+   * @param idempotencyKey one of the caller's own, when the submission may be repeated by another process
+   */
+  async submit(
+    submission: Submission,
+    { idempotencyKey = crypto.randomUUID(), signal }: { idempotencyKey?: string; signal?: AbortSignal } = {},
+  ): Promise<NotebookResponse> {
+    const headers = { 'Idempotency-Key': idempotencyKey };
+    const body = JSON.stringify(submission);
+    return this.#json(`${NOTEBOOKS}/`, notebookResponse, { method: 'POST', headers, body, signal });
+  }
+
+  /** The job as it is now. */
+  get(jobId: string, signal?: AbortSignal): Promise<NotebookResponse> {
+    return this.#json(pathOf(jobId), notebookResponse, { signal });
+  }
+
+  /** Waits for the job's end, by the service's `Prefer: wait`; a service without that is asked again now and then. */
+  async wait(jobId: string, { signal, onUpdate }: Waiting = {}): Promise<NotebookResponse> {
+    let etag: string | undefined;
+    for (;;) {
+      const response = await this.#requests.send(pathOf(jobId), {
+        waitSeconds: WAIT_SECONDS,
+        ...(etag === undefined ? {} : { headers: { 'If-None-Match': etag } }),
+        signal,
+      });
+      etag = response.headers.get('ETag') ?? undefined;
+      if (response.status !== 304) {
+        const job = await parsed(response, notebookResponse);
+        onUpdate?.(job);
+        if (job.status === 'complete') return job;
+      } else await response.body?.cancel();
+      if (response.headers.has('Preference-Applied')) continue;
+      const seconds = Number(response.headers.get('Retry-After') ?? 1);
+      await sleep(Math.min(Math.max(seconds, 1), 10) * 1_000, undefined, { signal });
+    }
+  }
+
+  /**
+   * What happens to the job until its end, as it happens: from its beginning, or behind an event that was seen. A connection
+   * that is cut is opened again where it was.
+   */
+  async *events(jobId: string, signal?: AbortSignal): AsyncGenerator<LiveEvent> {
+    let lastId: string | undefined;
+    for (;;) {
+      const response = await this.#requests.send(`${pathOf(jobId)}/events`, {
+        headers: { Accept: 'text/event-stream', ...(lastId === undefined ? {} : { 'Last-Event-ID': lastId }) },
+        signal,
+      });
+      // 204: all of them have been told.
+      if (response.status === 204 || response.body === null) return;
+      const stream = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
+      try {
+        for await (const { id, data } of stream) {
+          if (id !== undefined) lastId = id;
+          const event = liveEvent.parse(JSON.parse(data));
+          yield event;
+          if (event.type === 'job_ended') return;
+        }
+      } catch (error) {
+        signal?.throwIfAborted();
+        if (!(error instanceof TypeError)) throw error; // fetch's word for a connection that was cut
+      }
+      await sleep(AGAIN_MS, undefined, { signal });
+    }
+  }
+
+  /** Asks for the job's end; one that runs is told so within a second. */
+  cancel(jobId: string, signal?: AbortSignal): Promise<NotebookResponse> {
+    return this.#json(pathOf(jobId), notebookResponse, { method: 'DELETE', signal });
+  }
+
+  /** The executed notebook, as the text of an `.ipynb` file; undefined when there is none. */
+  async download(jobId: string, signal?: AbortSignal): Promise<string | undefined> {
+    try {
+      const response = await this.#requests.send(`${pathOf(jobId)}/ipynb`, {
+        headers: { Accept: 'application/x-ipynb+json' },
+        signal,
+      });
+      return await response.text();
+    } catch (error) {
+      if (error instanceof RefusedError && error.type === 'no_notebook') return undefined;
+      throw error;
+    }
+  }
+
+  /** The caller's newest jobs; `cursor` is the `next_cursor` of the page before. */
+  list(page: { limit?: number; cursor?: string } = {}, signal?: AbortSignal): Promise<NotebookListResponse> {
+    const query = new URLSearchParams();
+    if (page.limit !== undefined) query.set('limit', `${page.limit}`);
+    if (page.cursor !== undefined) query.set('cursor', page.cursor);
+    return this.#json(`${NOTEBOOKS}/?${query}`, notebookListResponse, { signal });
+  }
+
+  /** Where a person sees the job. */
+  pageOf(jobId: string): string {
+    return this.#requests.url(pathOf(jobId));
+  }
+
+  async #json<T>(path: string, schema: z.ZodType<T>, call: Call): Promise<T> {
+    return parsed(await this.#requests.send(path, call), schema);
+  }
+}
+
+const pathOf = (jobId: string) => `${NOTEBOOKS}/${encodeURIComponent(jobId)}`;
+
+async function parsed<T>(response: Response, schema: z.ZodType<T>): Promise<T> {
+  const text = await response.text();
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw new NoteburstError(`${response.url} did not answer with JSON: is it the address of a Noteburst?`);
+  }
+  const { success, data, error } = schema.safeParse(json);
+  if (success) return data;
+  const [issue] = error.issues;
+  const problem = `${issue?.path.join('.')}: ${issue?.message}`;
+  throw new NoteburstError(`${response.url} did not answer as Noteburst does: ${problem}`);
+}
