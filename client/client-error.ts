@@ -40,7 +40,9 @@ export function refusal(status: number, body: string): RefusedError {
 function detailsOf(body: string): Detail[] {
   try {
     const { detail } = JSON.parse(body) as { detail?: unknown };
-    return Array.isArray(detail) ? (detail as Detail[]).filter((entry) => typeof entry?.msg === 'string') : [];
+    return Array.isArray(detail)
+      ? (detail as Detail[]).filter((entry) => typeof entry?.msg === 'string')
+      : [];
   } catch {
     return [];
   }

@@ -83,12 +83,17 @@ export class NoteburstClient {
     let lastId: string | undefined;
     for (;;) {
       const response = await this.#requests.send(`${pathOf(jobId)}/events`, {
-        headers: { Accept: 'text/event-stream', ...(lastId === undefined ? {} : { 'Last-Event-ID': lastId }) },
+        headers: {
+          Accept: 'text/event-stream',
+          ...(lastId === undefined ? {} : { 'Last-Event-ID': lastId }),
+        },
         signal,
       });
       // 204: all of them have been told.
       if (response.status === 204 || response.body === null) return;
-      const stream = response.body.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream());
+      const stream = response.body
+        .pipeThrough(new TextDecoderStream())
+        .pipeThrough(new EventSourceParserStream());
       try {
         for await (const { id, data } of stream) {
           if (id !== undefined) lastId = id;

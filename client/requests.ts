@@ -94,7 +94,9 @@ export class Requests {
     if (status >= 300 && status < 400) {
       await response.body?.cancel();
       const to = response.headers.get('Location') ?? 'somewhere else';
-      throw new NoteburstError(`${this.url(path)} redirects to ${to}: is the address right, and the token given?`);
+      throw new NoteburstError(
+        `${this.url(path)} redirects to ${to}: is the address right, and the token given?`,
+      );
     }
     const error = refusal(status, await response.text().catch(() => ''));
     // 409: this very submission is being taken. Retry-After is there when it passes.

@@ -1,5 +1,5 @@
 /** What cells are told by their tags. */
-import type { Cell, CodeCell } from './nbformat.ts';
+import { multiline, type Cell, type CodeCell } from './nbformat.ts';
 
 const PARAMETERS_TAG = 'parameters';
 export const INJECTED_TAG = 'injected-parameters';
@@ -8,6 +8,11 @@ export const INJECTED_TAG = 'injected-parameters';
 export function hasTag(cell: Cell, tag: string): boolean {
   const tags = cell.metadata['tags'];
   return Array.isArray(tags) && tags.includes(tag);
+}
+
+/** Whether the cell is one that is sent to the kernel. */
+export function isExecutable(cell: Cell): cell is CodeCell {
+  return cell.cell_type === 'code' && multiline(cell.source).trim() !== '' && !hasTag(cell, 'skip-execution');
 }
 
 /** A copy with a cell of parameters where papermill would put it: in the place of an earlier one, else behind the defaults. */

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { LiveEvent } from '../../../lib/contract/live-event.ts';
 import { multiline, type CodeCell, type Notebook, type Output } from '../../../lib/contract/nbformat.ts';
-import { allowsErrors, isExecutable } from '../notebook/run-notebook.ts';
+import { isExecutable } from '../../../lib/contract/cell-tags.ts';
+import { allowsErrors } from '../notebook/run-notebook.ts';
 
 const MAY_RAISE_TAG = 'raises-exception';
 

@@ -1,8 +1,7 @@
 import { settledOrAborted } from '../../../lib/abort.ts';
-import { hasTag } from '../../../lib/contract/cell-tags.ts';
+import { hasTag, isExecutable } from '../../../lib/contract/cell-tags.ts';
 import {
   multiline,
-  type Cell,
   type CodeCell,
   type Notebook,
   type Output,
@@ -89,11 +88,6 @@ export async function runNotebook(options: RunOptions): Promise<RunResult> {
 function copyOf(notebook: Notebook): Notebook {
   const cells = notebook.cells.map((cell) => ({ ...cell, metadata: { ...cell.metadata } }));
   return { ...notebook, metadata: { ...notebook.metadata }, cells };
-}
-
-/** Whether the cell is one that is sent to the kernel. */
-export function isExecutable(cell: Cell): cell is CodeCell {
-  return cell.cell_type === 'code' && multiline(cell.source).trim() !== '' && !hasTag(cell, 'skip-execution');
 }
 
 /**

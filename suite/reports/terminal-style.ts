@@ -1,0 +1,44 @@
+import { stripVTControlCharacters, styleText } from 'node:util';
+import type { WriteStream } from 'node:tty';
+import type { Verdict } from '../report.ts';
+
+export type Paint = (style: Parameters<typeof styleText>[0], text: string) => string;
+
+/** Colours where the stream shows them: `NO_COLOR` and `FORCE_COLOR` are heeded. */
+export function painter(stream: NodeJS.WritableStream): Paint {
+  const { isTTY = false } = stream as Partial<WriteStream>;
+  const isForced = Number(process.env['FORCE_COLOR'] ?? 0) > 0;
+  const isColoured = isForced || (isTTY && (stream as WriteStream).hasColors());
+  return (style, text) => (isColoured ? styleText(style, text, { validateStream: false }) : text);
+}
+
+export const MARKS: Record<Verdict, { mark: string; style: Parameters<Paint>[0]; words: string }> = {
+  passed: { mark: '✓', style: 'green', words: 'passed' },
+  failed: { mark: '✗', style: 'red', words: 'failed' },
+  expected_failure: { mark: '~', style: 'yellow', words: 'failed as expected' },
+  unexpected_pass: { mark: '✗', style: 'red', words: 'passed unexpectedly' },
+  error: { mark: '!', style: 'magenta', words: 'not run for trouble with the service' },
+  cancelled: { mark: '-', style: 'gray', words: 'cancelled' },
+  skipped: { mark: '-', style: 'gray', words: 'skipped' },
+};
+
+// The control sequence of colours (ECMA-48, SGR), and everything else that a terminal may take for an order.
+const SGR = /(\u001B\[[\d;]*m)/;
+// oxlint-disable-next-line no-control-regex
+const CONTROL = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g;
+
+/** Text of a notebook as it may go to a terminal: of its control sequences only colours stay, if they are wanted. */
+export function harmless(text: string, colours: boolean): string {
+  const parts = text.split(SGR);
+  const safe = parts.map((part, n) => {
+    if (n % 2 === 1) return colours ? part : '';
+    return stripVTControlCharacters(part).replaceAll(CONTROL, '');
+  });
+  return safe.join('') + (colours && parts.length > 1 ? '\u001B[0m' : '');
+}
+
+export function seconds(value: number): string {
+  if (value < 60) return `${value.toFixed(1)} s`;
+  const minutes = Math.floor(value / 60);
+  return `${minutes} min ${Math.round(value - minutes * 60)} s`;
+}

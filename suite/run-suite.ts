@@ -1,0 +1,149 @@
+/** Runs the cases of a suite in the service, several at once. */
+import { readFile } from 'node:fs/promises';
+import { NoteburstError, RefusedError } from '../client/client-error.ts';
+import type { NoteburstClient } from '../client/client.ts';
+import type { NotebookResponse } from '../lib/contract/notebooks-api.ts';
+import { submissionOptions, type SuiteCase } from './plan.ts';
+import { FAILING, type CaseResult, type Failure } from './report.ts';
+import { notebookSource, type NotebookSource } from './source/notebook-source.ts';
+import { failed, judge } from './verdict.ts';
+
+export interface SuiteRun {
+  client: NoteburstClient;
+  cases: readonly SuiteCase[];
+  /** How many are in the service at once. */
+  atOnce: number;
+  /** Whether to end the others when one has failed. */
+  failFast?: boolean;
+  /** Cancels what runs and begins no more. */
+  signal: AbortSignal;
+  /** Called with each state that a case's job is seen in. */
+  onUpdate?: (which: SuiteCase, job: NotebookResponse) => void;
+  onResult?: (result: CaseResult) => void;
+  /**
+   * Takes the executed notebook, as far as it came.
+   *
+   * @returns what there is to say of it: where it was written, or why its outputs are not as they should be
+   */
+  onExecuted?: (
+    which: SuiteCase,
+    executed: string,
+    source: NotebookSource,
+  ) => Promise<{ executed?: string; failure?: Failure | undefined }>;
+}
+
+/** How long a cancel may take when nobody wants to wait any more. */
+const CANCEL_MS = 10_000;
+
+/**
+ * Runs them all; for what a notebook or the service does there is a verdict. After trouble with the service no more is begun.
+ *
+ * @returns their results, in the order of the cases
+ */
+export async function runSuite(run: SuiteRun): Promise<CaseResult[]> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([run.signal, stop.signal]);
+  const results = new Map<SuiteCase, CaseResult>();
+  let inTrouble = false;
+  const waiting = run.cases.values();
+  const next = async (which: SuiteCase) => {
+    const isOver = signal.aborted || inTrouble;
+    const result = isOver ? named(which, { verdict: 'skipped' }) : await runCase(run, which, signal);
+    if (result.verdict === 'error') inTrouble = true;
+    if (FAILING.has(result.verdict) && run.failFast) stop.abort(new Error('another notebook has failed'));
+    results.set(which, result);
+    run.onResult?.(result);
+  };
+  const worker = async () => {
+    try {
+      for (const which of waiting) await next(which);
+    } catch (error) {
+      stop.abort(error); // the others are cancelled, and waited for
+      throw error;
+    }
+  };
+  const workers = await Promise.allSettled(Array.from({ length: run.atOnce }, worker));
+  for (const worker of workers) if (worker.status === 'rejected') throw worker.reason;
+  return run.cases.map((which) => results.get(which) as CaseResult);
+}
+
+async function runCase(run: SuiteRun, which: SuiteCase, signal: AbortSignal): Promise<CaseResult> {
+  let source: NotebookSource;
+  try {
+    source = notebookSource(await readFile(which.file, 'utf8'));
+  } catch (error) {
+    const failure = { reason: 'invalid_notebook', message: (error as Error).message };
+    return named(which, failed(failure, which.expectedFailure));
+  }
+  let jobId: string | undefined;
+  try {
+    const submission = { ipynb: source.ipynb, ...submissionOptions(which.options) };
+    // What is on its way when all is stopped is accepted still, so that its id is needed to cancel it.
+    const submitted = await run.client.submit(submission, { signal: later(signal, CANCEL_MS) });
+    jobId = submitted.job_id;
+    run.onUpdate?.(which, submitted);
+    const onUpdate = (job: NotebookResponse) => run.onUpdate?.(which, job);
+    const job = await run.client.wait(jobId, { signal, onUpdate });
+    return await resultOf(run, which, source, job);
+  } catch (error) {
+    const told = jobId === undefined ? {} : { job_id: jobId, job_url: run.client.pageOf(jobId) };
+    if (signal.aborted) {
+      if (jobId !== undefined) await cancel(run, jobId);
+      return named(which, { verdict: 'cancelled', ...told });
+    }
+    if (!(error instanceof NoteburstError)) throw error;
+    return named(which, { ...refused(error, which), ...told });
+  }
+}
+
+/** What it says of the notebook that the service does not take it. */
+function refused(error: NoteburstError, which: SuiteCase): Pick<CaseResult, 'verdict' | 'failure'> {
+  const failure = { reason: 'refused', message: error.message };
+  const isItsFault = error instanceof RefusedError && (error.status === 413 || error.status === 422);
+  return isItsFault ? failed(failure, which.expectedFailure) : { verdict: 'error', failure };
+}
+
+/** A signal that fires some time after another. */
+function later(signal: AbortSignal, ms: number): AbortSignal {
+  const late = new AbortController();
+  const fire = () => setTimeout(() => late.abort(signal.reason), ms).unref();
+  if (signal.aborted) fire();
+  else signal.addEventListener('abort', fire, { once: true });
+  return late.signal;
+}
+
+async function cancel({ client }: SuiteRun, jobId: string): Promise<void> {
+  // It ends by itself at its timeout; that the cancel is lost is not worth an error to somebody who goes.
+  await client.cancel(jobId, AbortSignal.timeout(CANCEL_MS)).catch(() => undefined);
+}
+
+async function resultOf(
+  run: SuiteRun,
+  which: SuiteCase,
+  source: NotebookSource,
+  job: NotebookResponse,
+): Promise<CaseResult> {
+  let judgement = judge(job, source, which.expectedFailure);
+  const text = job.ipynb ?? job.partial_ipynb;
+  const { executed, failure } = (text !== undefined && (await run.onExecuted?.(which, text, source))) || {};
+  const isWell = judgement.verdict === 'passed' || judgement.verdict === 'unexpected_pass';
+  if (failure && isWell) judgement = failed(failure, which.expectedFailure);
+  const begun = job.start_time === undefined ? undefined : Date.parse(job.start_time);
+  const ended = job.finish_time === undefined ? undefined : Date.parse(job.finish_time);
+  return named(which, {
+    ...judgement,
+    ...(begun === undefined || ended === undefined ? {} : { seconds: (ended - begun) / 1_000 }),
+    ...(begun === undefined ? {} : { waited_seconds: (begun - Date.parse(job.enqueue_time)) / 1_000 }),
+    job_id: job.job_id,
+    job_url: run.client.pageOf(job.job_id),
+    ...(job.attempts === undefined || job.attempts === 1 ? {} : { attempts: job.attempts }),
+    ...(job.warnings ? { warnings: job.warnings } : {}),
+    ...(job.environment ? { environment: job.environment } : {}),
+    ...(executed === undefined ? {} : { executed }),
+  });
+}
+
+function named(which: SuiteCase, result: Omit<CaseResult, 'name' | 'path'>): CaseResult {
+  const { name, path, expectedFailure } = which;
+  return { name, path, ...result, ...(expectedFailure ? { expected: expectedFailure.reason } : {}) };
+}

@@ -1,0 +1,88 @@
+/** The file that describes a suite, `noteburst.yaml`. */
+import { LineCounter, parseDocument } from 'yaml';
+import { z } from 'zod';
+import { parseDurationSeconds } from '../lib/contract/duration.ts';
+import { JOB_PRIORITIES } from '../lib/contract/nbexec-job.ts';
+
+/** The name under which a suite file is looked for. */
+export const SUITE_FILE = 'noteburst.yaml';
+
+const patterns = z.union([z.string(), z.array(z.string())]).transform((value) => [value].flat());
+
+const duration = z
+  .union([z.number().positive(), z.string()])
+  .refine(
+    (value) => typeof value === 'number' || parseDurationSeconds(value) !== undefined,
+    'should be seconds, or a duration such as "5m" or "1h 30m"',
+  );
+
+const parameters = z.record(z.string(), z.unknown());
+
+/** How a notebook is run; what is absent is for the service to say. */
+export const runOptions = z.strictObject({
+  kernel: z.string().min(1).optional(),
+  image: z.string().min(1).optional(),
+  size: z.string().min(1).optional(),
+  timeout: duration.optional(),
+  cell_timeout: duration.optional(),
+  retry: z.boolean().optional(),
+  priority: z.enum(JOB_PRIORITIES).optional(),
+  parameters: parameters.optional(),
+});
+export type RunOptions = z.infer<typeof runOptions>;
+
+const expectedFailure = z
+  .union([z.string().min(1), z.strictObject({ reason: z.string().min(1), error: z.string().optional() })])
+  .transform((value) => (typeof value === 'string' ? { reason: value } : value));
+export type ExpectedFailure = z.infer<typeof expectedFailure>;
+
+const notebookOptions = runOptions.extend({
+  match: patterns,
+  /** By name: the notebook is run once with each. */
+  parameter_sets: z.record(z.string().min(1), parameters).optional(),
+  expected_failure: expectedFailure.optional(),
+});
+export type NotebookOptions = z.infer<typeof notebookOptions>;
+
+export const suiteFile = z.strictObject({
+  name: z.string().min(1).optional(),
+  include: patterns.default(['**/*.ipynb']),
+  exclude: patterns.default([]),
+  defaults: runOptions.default({}),
+  /** For those that match; of several that do, the later ones win. */
+  notebooks: z.array(notebookOptions).default([]),
+});
+export type SuiteFile = z.infer<typeof suiteFile>;
+
+/** A suite file, or what was given in its place, that cannot be used; the message says where and why. */
+export class SuiteError extends Error {
+  override readonly name = 'SuiteError';
+}
+
+/**
+ * @param name how messages call the file
+ * @throws {SuiteError}
+ */
+export function parseSuiteFile(text: string, name: string): SuiteFile {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: true });
+  const [problem] = document.errors;
+  if (problem) throw new SuiteError(`${name}: ${problem.message}`);
+  const parsed = suiteFile.safeParse(document.toJS() ?? {});
+  if (parsed.success) return parsed.data;
+  const problems = parsed.error.issues.map(({ path, message }) => {
+    const at = nearest(path, (inner) => document.getIn(inner, true));
+    const line = at === undefined ? '' : `:${lines.linePos(at).line}`;
+    return `${name}${line}: ${path.length === 0 ? '' : `${path.join('.')}: `}${message}`;
+  });
+  throw new SuiteError(problems.join('\n'));
+}
+
+/** Where the innermost part of a path begins that is there; a missing field is told at what should have it. */
+function nearest(path: readonly PropertyKey[], nodeAt: (path: unknown[]) => unknown): number | undefined {
+  for (let length = path.length; length > 0; length--) {
+    const node = nodeAt(path.slice(0, length)) as { range?: [number, number, number] } | undefined;
+    if (node?.range) return node.range[0];
+  }
+  return undefined;
+}

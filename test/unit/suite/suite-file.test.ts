@@ -1,0 +1,48 @@
+import { describe, expect, test } from 'vitest';
+import { parseSuiteFile } from '../../../suite/suite-file.ts';
+
+const parse = (text: string) => parseSuiteFile(text, 'noteburst.yaml');
+
+describe('a suite file', () => {
+  test('may be empty: all notebooks, as the service runs them', () => {
+    expect(parse('')).toEqual({ include: ['**/*.ipynb'], exclude: [], defaults: {}, notebooks: [] });
+  });
+
+  test('says which notebooks, and how', () => {
+    const suite = parse(`
+name: Tutorials
+include: docs/**/*.ipynb
+exclude: ["**/draft-*"]
+defaults: { kernel: lsst, timeout: 10m }
+notebooks:
+  - match: broken.ipynb
+    expected_failure: waits for DM-1
+  - match: [a.ipynb, b.ipynb]
+    parameter_sets: { small: { n: 1 }, large: { n: 100 } }
+`);
+    expect(suite).toEqual({
+      name: 'Tutorials',
+      include: ['docs/**/*.ipynb'],
+      exclude: ['**/draft-*'],
+      defaults: { kernel: 'lsst', timeout: '10m' },
+      notebooks: [
+        { match: ['broken.ipynb'], expected_failure: { reason: 'waits for DM-1' } },
+        { match: ['a.ipynb', 'b.ipynb'], parameter_sets: { small: { n: 1 }, large: { n: 100 } } },
+      ],
+    });
+  });
+
+  test.each([
+    ['defaults:\n  timeuot: 5m', 'noteburst.yaml:2: defaults: Unrecognized key: "timeuot"'],
+    [
+      'name: x\ndefaults:\n  timeout: soon',
+      'noteburst.yaml:3: defaults.timeout: should be seconds, or a duration',
+    ],
+    ['notebooks:\n  - timeout: 5m', 'noteburst.yaml:2: notebooks.0.match: Invalid input'],
+    ['defaults: {priority: now}', 'noteburst.yaml:1: defaults.priority: '],
+    ['include: [', 'noteburst.yaml: Flow sequence'],
+    ['- a', 'noteburst.yaml: Invalid input: expected object'],
+  ])('says where it is wrong: %j', (text, message) => {
+    expect(() => parse(text)).toThrow(message);
+  });
+});
