@@ -69,6 +69,8 @@ export default defineConfig({
         globalSetup: [...FAULTS_AND_REDIS, ...onPlatform.globalSetup],
       }),
       project('contract', { ...onPlatform, globalSetup: ['test/contract/global.ts', RUN] }),
+      // The command, against the same service.
+      project('cli', { ...onPlatform, globalSetup: ['test/contract/global.ts', RUN] }),
       project('fuzz', {
         globalSetup: [...onRedis.globalSetup, 'test/fuzz/global.ts'],
         fileParallelism: false,

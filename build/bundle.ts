@@ -38,12 +38,14 @@ const OUTPUT = {
  *
  * @param entry the path of its first file
  * @param dir where to write it; nothing is written when absent
+ * @param target the oldest Node that it is to run on, such as `node20`; the one that the images have when absent
  */
-export async function bundle(program: string, entry: string, dir?: string): Promise<Eager> {
+export async function bundle(program: string, entry: string, dir?: string, target?: string): Promise<Eager> {
   await using bundler = await rolldown({
     cwd: ROOT,
     input: { [program]: entry },
     platform: 'node',
+    ...(target === undefined ? {} : { transform: { target } }),
     resolve: { alias: LEFT_OUT },
     plugins: [lazyHttp],
     onLog: (level, { message }) => {

@@ -16,11 +16,16 @@ export function readSuite(
   if (existsSync(file)) {
     // What was named on the command line is relative to where the user is.
     const dir = paths.length > 0 ? process.cwd() : dirname(resolve(file));
-    return { suite: parseSuiteFile(readFileSync(file, 'utf8'), file), dir };
+    return { suite: withPriority(parseSuiteFile(readFileSync(file, 'utf8'), file)), dir };
   }
   if (named !== undefined) throw new UsageError(`${named}: there is no such file`);
   if (paths.length === 0) {
     throw new UsageError(`Which notebooks? Name some, or describe the suite in ${SUITE_FILE}`);
   }
-  return { suite: suiteFile.parse({}), dir: process.cwd() };
+  return { suite: withPriority(suiteFile.parse({})), dir: process.cwd() };
+}
+
+/** Nobody sits in front of most suites, so that they need not push in front of those who do. */
+function withPriority(suite: SuiteFile): SuiteFile {
+  return { ...suite, defaults: { priority: 'ci', ...suite.defaults } };
 }

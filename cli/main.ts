@@ -20,7 +20,7 @@ const parser = yargs()
   .usage(
     '$0 <command>\n\nRuns Jupyter notebooks on a science platform that has Noteburst, and says how they did.',
   )
-  .parserConfiguration({ 'greedy-arrays': false, 'camel-case-expansion': false, 'boolean-negation': false })
+  .parserConfiguration({ 'greedy-arrays': false, 'camel-case-expansion': false })
   .options(connectionOptions)
   .config(fromEnvironment(process.env))
   .command(runCommand)

@@ -78,7 +78,10 @@ async function find(dir: string, wanted: readonly string[], excluded: readonly s
       throw new SuiteError(`${path}: there is no such file or folder`);
     const pattern = kind ? join(inside, `**/*${NOTEBOOK}`) : isAbsolute(path) ? inside : path;
     const options = { cwd: dir, ignore, onlyFiles: true, expandDirectories: false } as const;
-    for (const match of await glob([toSlashes(pattern)], options)) found.add(match);
+    for (const match of await glob([toSlashes(pattern)], options)) {
+      // Patterns of what to leave out do not reach out of the folder by themselves.
+      if (!isExcluded(match.replace(/^(\.\.\/)+/, ''))) found.add(match);
+    }
   }
   const files = [...found].toSorted();
   const other = files.find((path) => extname(path) !== NOTEBOOK);

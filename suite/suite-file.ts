@@ -42,7 +42,6 @@ const notebookOptions = runOptions.extend({
   parameter_sets: z.record(z.string().min(1), parameters).optional(),
   expected_failure: expectedFailure.optional(),
 });
-export type NotebookOptions = z.infer<typeof notebookOptions>;
 
 export const suiteFile = z.strictObject({
   name: z.string().min(1).optional(),

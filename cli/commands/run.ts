@@ -4,7 +4,7 @@ import { planSuite } from '../../suite/plan.ts';
 import type { SuiteReport } from '../../suite/report.ts';
 import { runSuite } from '../../suite/run-suite.ts';
 import type { RunOptions } from '../../suite/suite-file.ts';
-import { exitCodeOf } from '../exit-code.ts';
+import { exitCodeOf, UsageError } from '../exit-code.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { readSuite } from '../load-suite.ts';
 import { address, connect, type ConnectionArguments } from '../options.ts';
@@ -27,7 +27,7 @@ export interface RunArguments extends ConnectionArguments, ReportFiles {
   size?: string | undefined;
   timeout?: string | undefined;
   'cell-timeout'?: string | undefined;
-  priority: JobPriority;
+  priority?: JobPriority | undefined;
   retry: boolean;
   out?: string | undefined;
   watch: boolean;
@@ -84,7 +84,7 @@ function builder(command: Argv<ConnectionArguments>): Argv<RunArguments> {
       'cell-timeout': { type: 'string', describe: 'How long each cell may take', group: 'How:' },
       priority: {
         choices: JOB_PRIORITIES,
-        default: 'ci',
+        defaultDescription: 'ci',
         describe: 'How soon the results are wanted',
         group: 'How:',
       },
@@ -124,10 +124,14 @@ function builder(command: Argv<ConnectionArguments>): Argv<RunArguments> {
         group: 'Results:',
       },
     })
+    .check(({ jobs }) => {
+      if (Number.isInteger(jobs) && jobs > 0) return true;
+      throw new UsageError('--jobs should be a number from 1');
+    })
     .example('$0 run analysis.ipynb --out executed', 'Run one and keep what came of it')
     .example('$0 run "docs/**/*.ipynb" --exclude "**/draft-*" --junit results.xml', 'For a CI system')
     .example('$0 run demo.ipynb -p n=100 -p name=M31 --timeout 10m', 'With parameters')
-    .example('$0 run', 'All of the suite in ./noteburst.yaml') as unknown as Argv<RunArguments>;
+    .example('$0 run', 'All of the suite in ./noteburst.yaml');
 }
 
 async function run(args: ArgumentsCamelCase<RunArguments>): Promise<number> {
@@ -179,7 +183,7 @@ async function optionsOf(args: RunArguments): Promise<RunOptions> {
     ...(args.timeout === undefined ? {} : { timeout: args.timeout }),
     ...(args['cell-timeout'] === undefined ? {} : { cell_timeout: args['cell-timeout'] }),
     ...(args.retry ? {} : { retry: false }),
-    priority: args.priority,
+    ...(args.priority === undefined ? {} : { priority: args.priority }),
     ...(parameters === undefined ? {} : { parameters }),
   };
 }

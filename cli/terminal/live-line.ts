@@ -34,7 +34,9 @@ export class LiveLine implements Disposable {
   #draw(): void {
     if (!this.#stream) return;
     this.#clear();
-    this.#stream.write([...this.#text()].slice(0, (this.#stream.columns ?? 80) - 1).join(''));
+    // What is too long would begin another line, which nobody takes back.
+    const letters = Array.from(new Intl.Segmenter().segment(this.#text()), ({ segment }) => segment);
+    this.#stream.write(letters.slice(0, (this.#stream.columns ?? 80) - 1).join(''));
     this.#isShown = true;
   }
 

@@ -23,9 +23,9 @@ export const MARKS: Record<Verdict, { mark: string; style: Parameters<Paint>[0];
 };
 
 // The control sequence of colours (ECMA-48, SGR), and everything else that a terminal may take for an order.
-const SGR = /(\u001B\[[\d;]*m)/;
-// oxlint-disable-next-line no-control-regex
-const CONTROL = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g;
+const ESC = '\u001B';
+const SGR = new RegExp(`(${ESC}\\[[\\d;]*m)`);
+const CONTROL = /[^\P{Cc}\n\t]/gu;
 
 /** Text of a notebook as it may go to a terminal: of its control sequences only colours stay, if they are wanted. */
 export function harmless(text: string, colours: boolean): string {
@@ -38,7 +38,7 @@ export function harmless(text: string, colours: boolean): string {
 }
 
 export function seconds(value: number): string {
-  if (value < 60) return `${value.toFixed(1)} s`;
-  const minutes = Math.floor(value / 60);
-  return `${minutes} min ${Math.round(value - minutes * 60)} s`;
+  if (value < 59.95) return `${value.toFixed(1)} s`;
+  const whole = Math.round(value);
+  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }

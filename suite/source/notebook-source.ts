@@ -1,5 +1,5 @@
 import { parse } from '@humanwhocodes/momoa';
-import type { ArrayNode, ObjectNode, ValueNode } from '@humanwhocodes/momoa';
+import type { ValueNode } from '@humanwhocodes/momoa';
 import { parseNotebook, type Notebook } from '../../lib/contract/nbformat.ts';
 
 /** A file that can be run as a notebook, and where its cells are in it. */
@@ -25,17 +25,17 @@ export function notebookSource(text: string): NotebookSource {
 // Parsed once more, for few notebooks fail, and the positions of a large one take more memory than it has.
 function lineInJson(text: string, cell: number, line: number | undefined): number | undefined {
   const cells = memberOf(parse(text, { mode: 'json' }).body, 'cells');
-  const element = cells?.type === 'Array' ? (cells as ArrayNode).elements[cell]?.value : undefined;
+  const element = cells?.type === 'Array' ? cells.elements[cell]?.value : undefined;
   if (!element) return undefined;
   const source = memberOf(element, 'source');
-  const lines = source?.type === 'Array' ? (source as ArrayNode).elements : [];
+  const lines = source?.type === 'Array' ? source.elements : [];
   const at = line === undefined ? undefined : lines[line - 1]?.value;
   return (at ?? element).loc.start.line;
 }
 
 function memberOf(node: ValueNode, name: string): ValueNode | undefined {
   if (node.type !== 'Object') return undefined;
-  const member = (node as ObjectNode).members.find(
+  const member = node.members.find(
     ({ name: key }) => key.type === 'String' && key.value === name,
   );
   return member?.value;

@@ -12,6 +12,8 @@ export interface Noteburst {
   token: string;
   /** Of another user; undefined where there is none. */
   otherToken: string | undefined;
+  /** The Python environment of its labs, where it is a local platform. */
+  venvDir?: string;
 }
 
 declare module 'vitest' {
@@ -46,6 +48,7 @@ export default async function setUp(project: TestProject): Promise<(() => Promis
     baseUrl: platform.noteburstUrl,
     token: await platform.createToken({ username: 'alice' }),
     otherToken: await platform.createToken({ username: 'bob' }),
+    venvDir: platform.venvDir,
   });
   return async () => {
     await platform.stop();
