@@ -35,8 +35,6 @@ function lineInJson(text: string, cell: number, line: number | undefined): numbe
 
 function memberOf(node: ValueNode, name: string): ValueNode | undefined {
   if (node.type !== 'Object') return undefined;
-  const member = node.members.find(
-    ({ name: key }) => key.type === 'String' && key.value === name,
-  );
+  const member = node.members.find(({ name: key }) => key.type === 'String' && key.value === name);
   return member?.value;
 }

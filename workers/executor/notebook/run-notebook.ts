@@ -1,11 +1,6 @@
 import { settledOrAborted } from '../../../lib/abort.ts';
 import { hasTag, isExecutable } from '../../../lib/contract/cell-tags.ts';
-import {
-  multiline,
-  type CodeCell,
-  type Notebook,
-  type Output,
-} from '../../../lib/contract/nbformat.ts';
+import { multiline, type CodeCell, type Notebook, type Output } from '../../../lib/contract/nbformat.ts';
 import type { ExecuteResult } from '../kernel/execute-result.ts';
 import type { LostOutput } from '../kernel/execution.ts';
 import { MessageTooLargeError } from '../kernel/kernel-error.ts';
