@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '../..');
-const PRODUCT = ['functions', 'lib', 'workers'];
+const PRODUCT = ['client', 'functions', 'lib', 'suite', 'workers'];
 
 interface Module {
   /** Path below the project's folder. */
@@ -43,7 +43,7 @@ function violations(files: string, allowed: (imported: string, file: string) => 
 /** Whether an import stays in the file's own function or worker. */
 const own = (imported: string, file: string) => imported.startsWith(file.split('/').slice(0, 2).join('/'));
 
-const RENDERERS = ['anser', 'highlight.js', 'markdown-it', 'sanitize-html'];
+const RENDERERS = ['highlight.js', 'markdown-it', 'sanitize-html'];
 
 const isBuiltin = (imported: string) => imported.startsWith('node:');
 
@@ -66,6 +66,16 @@ describe('imports go one way', () => {
       isBuiltin(name) ||
       own(name, file);
     expect(violations('functions/', allowed)).toEqual([]);
+  });
+
+  test('client and suite, which run where users are, know of lib what is wire and what is HTML only', () => {
+    const client = /^(client\/|lib\/contract\/|zod$|eventsource-parser$|node:)/;
+    expect(violations('client/', (name) => client.test(name))).toEqual([]);
+    const rooms = /^(functions|workers|cli|action|platform|test|bench|build|lib)\//;
+    const suite = (name: string) => !rooms.test(name) || /^lib\/(contract|html)\//.test(name);
+    expect(violations('suite/', suite)).toEqual([]);
+    const html = (name: string) => name.startsWith('lib/html/') || name === 'anser' || isBuiltin(name);
+    expect(violations('lib/html/', html)).toEqual([]);
   });
 
   test('what functions use of lib needs neither ws nor undici nor redlock', () => {

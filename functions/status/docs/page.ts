@@ -2,9 +2,10 @@
 import type { OpenApiDocument, Operation, Response } from '../../../lib/contract/openapi-document.ts';
 import type { JsonSchema } from '../../../lib/contract/openapi-schemas.ts';
 import type { ApiReply } from '../../../lib/http/handler.ts';
-import { markup, type Content, type Html } from '../pages/html.ts';
-import { documentHeaders, head, Inline } from '../pages/page.ts';
-import { colours } from '../pages/style/colours.ts';
+import { head, Inline } from '../../../lib/html/document.ts';
+import { markup, type Content, type Html } from '../../../lib/html/markup.ts';
+import { colours } from '../../../lib/html/colours.ts';
+import { documentHeaders } from '../pages/page.ts';
 import { style } from './style.ts';
 
 const STYLE = new Inline(colours + style);

@@ -1,7 +1,7 @@
 import { STATUS_CODES } from 'node:http';
 import type { ApiReply } from '../../../lib/http/handler.ts';
 import type { ErrorDetail } from '../../../lib/http/http-error.ts';
-import { markup } from './html.ts';
+import { markup } from '../../../lib/html/markup.ts';
 import { page } from './page.ts';
 
 /** What can be done about it, where that is known. */

@@ -1,11 +1,12 @@
 /** The service's home: what it is, a form to run a notebook, and the caller's newest jobs. */
 import { DEFAULT_KERNEL_NAME, type NotebookResponse } from '../../../lib/contract/notebooks-api.ts';
 import type { ApiReply } from '../../../lib/http/handler.ts';
-import { markup, type Html } from './html.ts';
+import { Inline } from '../../../lib/html/document.ts';
+import { markup, type Html } from '../../../lib/html/markup.ts';
+import { instantText } from '../../../lib/html/time.ts';
 import { badge, shortId, titleOf } from './job-words.ts';
-import { Inline, page } from './page.ts';
+import { page } from './page.ts';
 import { homeScript } from './script/home-script.ts';
-import { instantText } from './time.ts';
 
 const SCRIPT = new Inline(homeScript);
 

@@ -1,13 +1,14 @@
 /** A job's page: how it is, and its notebook in a frame. Without scripts it shows the job as it was when asked for. */
 import type { NotebookResponse } from '../../../lib/contract/notebooks-api.ts';
 import type { ApiReply } from '../../../lib/http/handler.ts';
-import { markup, NOTHING, type Html } from './html.ts';
+import { Inline } from '../../../lib/html/document.ts';
+import { markup, NOTHING, type Html } from '../../../lib/html/markup.ts';
+import { ansiToHtml } from '../../../lib/html/ansi.ts';
+import { durationText, instantText } from '../../../lib/html/time.ts';
 import { badge, titleOf } from './job-words.ts';
-import { Inline, page, SANDBOX } from './page.ts';
+import { page, SANDBOX } from './page.ts';
 import { FAILED } from './render/cell.ts';
-import { ansiToHtml } from './render/ansi.ts';
 import { jobScript } from './script/job-script.ts';
-import { durationText, instantText } from './time.ts';
 
 const SCRIPT = new Inline(jobScript);
 

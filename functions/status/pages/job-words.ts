@@ -1,7 +1,7 @@
 /** What a job's state is called on pages. */
 import type { JobPhase } from '../../../lib/contract/job-status.ts';
 import type { NotebookResponse } from '../../../lib/contract/notebooks-api.ts';
-import { markup, type Html } from './html.ts';
+import { markup, type Html } from '../../../lib/html/markup.ts';
 
 const PHASES: Record<JobPhase, [name: string, look: 'good' | 'bad' | 'busy' | 'calm']> = {
   queued: ['Waiting', 'calm'],

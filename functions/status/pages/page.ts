@@ -1,35 +1,8 @@
-import { hash } from 'node:crypto';
 import type { ApiReply } from '../../../lib/http/handler.ts';
-import { markup, Html, type Content } from './html.ts';
+import { head, Inline, scriptTag } from '../../../lib/html/document.ts';
+import { markup, type Content } from '../../../lib/html/markup.ts';
+import { colours } from '../../../lib/html/colours.ts';
 import { pageStyle } from './style/page-style.ts';
-import { colours } from './style/colours.ts';
-
-/** A style sheet or script of ours: plain text that goes into the page, and whose hash is what its policy allows. */
-export class Inline {
-  readonly text: string;
-  /** As a content security policy names it. */
-  readonly source: string;
-
-  constructor(text: string) {
-    this.text = text;
-    this.source = `'sha256-${hash('sha256', text, 'base64')}'`;
-  }
-}
-
-export const styleTag = ({ text }: Inline): Html => new Html(`<style>${text}</style>`);
-export const scriptTag = ({ text }: Inline): Html => new Html(`<script>${text}</script>`);
-
-/** The beginning of every document of ours. */
-export const head = (title: string, style: Inline): Html => markup`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>${title}</title>
-<link rel="icon" href="data:,">
-${styleTag(style)}
-</head>`;
 
 /** What every document of ours is sent with. */
 export const documentHeaders = (policy: string): Record<string, string> => ({

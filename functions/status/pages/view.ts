@@ -9,15 +9,16 @@ import type { ApiReply, ApiRequest } from '../../../lib/http/handler.ts';
 import { FROM_START } from '../../../lib/http/event-stream.ts';
 import type { StoredEvent } from '../../../lib/queue/live-events.ts';
 import type { JobSnapshot } from '../../../lib/queue/nbexec-queue.ts';
+import { head, Inline, scriptTag } from '../../../lib/html/document.ts';
+import { markup } from '../../../lib/html/markup.ts';
+import { colours } from '../../../lib/html/colours.ts';
 import { callerOf, fromRedis, jobOf, type StatusParts } from '../own-job.ts';
-import { markup } from './html.ts';
 import { liveCells } from './live-notebook.ts';
-import { documentHeaders, head, Inline, SANDBOX, scriptTag } from './page.ts';
+import { documentHeaders, SANDBOX } from './page.ts';
 import { cellToHtml, type ShownCell } from './render/cell.ts';
 import { note } from './render/text.ts';
 import { frameScript } from './script/frame-script.ts';
 import { executedCells, withParameters } from './shown-cells.ts';
-import { colours } from './style/colours.ts';
 import { notebookStyle } from './style/notebook-style.ts';
 
 /** To parse and show a larger one would cost the others too much. */

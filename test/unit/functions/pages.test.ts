@@ -4,12 +4,12 @@ import type { Output } from '../../../lib/contract/nbformat.ts';
 import type { StoredEvent } from '../../../lib/queue/live-events.ts';
 import type { LiveEvent } from '../../../lib/contract/live-event.ts';
 import { checkNotebook } from '../../../lib/contract/nbformat.ts';
-import { markup } from '../../../functions/status/pages/html.ts';
+import { markup } from '../../../lib/html/markup.ts';
 import { liveCells } from '../../../functions/status/pages/live-notebook.ts';
-import { ansiToHtml } from '../../../functions/status/pages/render/ansi.ts';
+import { ansiToHtml } from '../../../lib/html/ansi.ts';
 import { markdownToHtml } from '../../../functions/status/pages/render/markdown.ts';
 import { outputsToHtml } from '../../../functions/status/pages/render/outputs.ts';
-import { durationText } from '../../../functions/status/pages/time.ts';
+import { durationText } from '../../../lib/html/time.ts';
 import { codeCell, notebook } from '../../support/notebooks.ts';
 
 const shown = (...outputs: unknown[]): string =>

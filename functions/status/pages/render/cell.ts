@@ -1,11 +1,11 @@
 /** One cell of a notebook as HTML. */
 import { multiline, type Cell } from '../../../../lib/contract/nbformat.ts';
-import { markup, NOTHING, type Html } from '../html.ts';
+import { markup, NOTHING, type Html } from '../../../../lib/html/markup.ts';
+import { durationText } from '../../../../lib/html/time.ts';
 import { codeToHtml } from './code.ts';
 import { markdownToHtml, type Attachments } from './markdown.ts';
 import { outputsToHtml, type ShownOutput } from './outputs.ts';
 import { rich } from './text.ts';
-import { durationText } from '../time.ts';
 
 export interface ShownCell {
   cell: Cell;

@@ -1,6 +1,6 @@
 import hljs from 'highlight.js/lib/core';
 import python from 'highlight.js/lib/languages/python';
-import { markup, Html } from '../html.ts';
+import { markup, Html } from '../../../../lib/html/markup.ts';
 import { cutNote } from './text.ts';
 
 hljs.registerLanguage('python', python);

@@ -1,5 +1,5 @@
 import MarkdownIt from 'markdown-it';
-import { markup, type Html } from '../html.ts';
+import { markup, type Html } from '../../../../lib/html/markup.ts';
 import { sanitized } from './sanitize.ts';
 
 /** Longer Markdown is shown as the text that it is. */

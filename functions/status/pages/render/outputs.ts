@@ -1,7 +1,7 @@
 /** A cell's outputs as HTML. Nothing of them is trusted, also not that they are as nbformat says. */
 import type { Output } from '../../../../lib/contract/nbformat.ts';
-import { markup, NOTHING, type Html } from '../html.ts';
-import { ansiToHtml } from './ansi.ts';
+import { markup, NOTHING, type Html } from '../../../../lib/html/markup.ts';
+import { ansiToHtml } from '../../../../lib/html/ansi.ts';
 import { markdownToHtml } from './markdown.ts';
 import { sanitized } from './sanitize.ts';
 import { cutNote, note, rich, SCROLLED, shortened, textOf } from './text.ts';

@@ -1,5 +1,5 @@
 import sanitizeHtml from 'sanitize-html';
-import { Html } from '../html.ts';
+import { Html } from '../../../../lib/html/markup.ts';
 
 const IMAGE = /^data:image\/(?:png|jpeg|gif|webp|svg\+xml)[;,]/i;
 const LINK = /^(?:https?:|mailto:)/i;

@@ -1,5 +1,5 @@
 /** Text of notebooks, which keep their promises only as far as somebody has checked them. */
-import { markup, type Html } from '../html.ts';
+import { markup, type Html } from '../../../../lib/html/markup.ts';
 
 /** nbformat's text in one or several pieces; what is something else is shown as the JSON that it is. */
 export function textOf(value: unknown): string {

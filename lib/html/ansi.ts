@@ -1,6 +1,6 @@
 /** Text for terminals as HTML: colours and weight are classes, so that a style sheet keeps them readable. */
 import Anser from 'anser';
-import { markup, type Html } from '../html.ts';
+import { markup, type Html } from './markup.ts';
 
 /** Text with more escape sequences is shown without its colours. */
 const MAX_SEQUENCES = 2_000;
