@@ -1,6 +1,3 @@
-import { mkdirSync } from 'node:fs';
-import { join } from 'node:path';
-import axe from 'axe-core';
 import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { functionsOn, type Functions } from '../support/functions-on.ts';
@@ -8,14 +5,8 @@ import { redisOfFile } from '../support/redis.ts';
 import { browserOfFile, describeInBrowser } from './support/browser.ts';
 import { ingressOf } from './support/ingress.ts';
 import { PlayedJobs } from './support/jobs.ts';
+import { faultsOf, LOOKS, shoot } from './support/look.ts';
 import { gallery, raised, ranCell, TRACEBACK } from './support/notebook.ts';
-
-const SCREENSHOTS = join(import.meta.dirname, '../../out/pages');
-const LOOKS = {
-  desktop: { viewport: { width: 1_200, height: 900 } },
-  phone: { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true },
-  dark: { viewport: { width: 1_200, height: 900 }, colorScheme: 'dark' as const },
-};
 
 const file = await redisOfFile();
 const browser = browserOfFile();
@@ -61,30 +52,6 @@ async function pathsOfPages(
   };
 }
 
-/** What axe finds in the page and its frames. */
-async function faultsOf(page: Page): Promise<string[]> {
-  const faults: string[] = [];
-  for (const frame of page.frames()) {
-    // Not by a script element, which the pages' policy would not let in.
-    const { violations } = await frame.evaluate<axe.AxeResults>(
-      `(() => { ${axe.source}; return axe.run(document, ${JSON.stringify(AXE)}); })()`,
-    );
-    for (const { id, nodes } of violations) {
-      faults.push(
-        ...nodes.map(({ html, failureSummary }) => `${id}: ${html.slice(0, 200)} ${failureSummary}`),
-      );
-    }
-  }
-  return faults;
-}
-
-/** What pandas makes of a table is not ours to name. */
-const AXE = {
-  iframes: false,
-  resultTypes: ['violations'],
-  rules: { 'empty-table-header': { enabled: false } },
-};
-
 /** A page whose frame, if it has one, is as high as its notebook. */
 async function open(page: Page, url: string): Promise<void> {
   await page.goto(url);
@@ -92,19 +59,6 @@ async function open(page: Page, url: string): Promise<void> {
   await page.frameLocator('iframe').locator('.cell').last().waitFor();
   await page.waitForFunction('document.querySelector("iframe").style.height !== ""');
 }
-
-/** @returns how much wider than the screen the page is, in pixels */
-async function shoot(page: Page, name: string, width: number): Promise<number> {
-  const [height = 0, wide = 0] = await page.evaluate<number[]>(
-    '[document.documentElement.scrollHeight, document.documentElement.scrollWidth]',
-  );
-  // What is in frames is painted as far as it is on the screen.
-  await page.setViewportSize({ width, height });
-  await page.screenshot({ path: join(SCREENSHOTS, `${name}.png`), fullPage: true });
-  return wide - width;
-}
-
-mkdirSync(SCREENSHOTS, { recursive: true });
 
 describeInBrowser('the pages', () => {
   test.for(Object.entries(LOOKS))(
