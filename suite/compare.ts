@@ -37,12 +37,12 @@ export function compareReports(current: SuiteReport, previous: SuiteReport): Com
   const before = new Map(previous.results.map((result) => [result.name, result]));
   const names = new Set(current.results.map(({ name }) => name));
   const known = current.results.flatMap((now) => {
-    const then = before.get(now.name);
-    return then && KNOWN.has(now.verdict) && KNOWN.has(then.verdict) ? { now, then } : [];
+    const was = before.get(now.name);
+    return was && KNOWN.has(now.verdict) && KNOWN.has(was.verdict) ? { now, was } : [];
   });
-  const namesWhere = (failedThen: boolean, failsNow: boolean): string[] =>
+  const namesWhere = (didFail: boolean, fails: boolean): string[] =>
     known
-      .filter(({ now, then }) => isFailing(then) === failedThen && isFailing(now) === failsNow)
+      .filter(({ now, was }) => isFailing(was) === didFail && isFailing(now) === fails)
       .map(({ now }) => now.name);
   const { started, revision } = previous;
   return {
@@ -50,7 +50,7 @@ export function compareReports(current: SuiteReport, previous: SuiteReport): Com
     newlyFailing: namesWhere(false, true),
     stillFailing: namesWhere(true, true),
     fixed: namesWhere(true, false),
-    slower: known.flatMap(({ now, then }) => slower(now, then)),
+    slower: known.flatMap(({ now, was }) => slower(now, was)),
     added: current.results.filter(({ name }) => !before.has(name)).map(({ name }) => name),
     gone: previous.results.filter(({ name }) => !names.has(name)).map(({ name }) => name),
   };
@@ -59,10 +59,10 @@ export function compareReports(current: SuiteReport, previous: SuiteReport): Com
 const isFailing = ({ verdict }: CaseResult): boolean => FAILING.has(verdict);
 
 /** A notebook that failed has not run to its end: how long it took says nothing. */
-function slower(now: CaseResult, then: CaseResult): Slower[] {
-  if (now.verdict !== 'passed' || then.verdict !== 'passed') return [];
+function slower(now: CaseResult, was: CaseResult): Slower[] {
+  if (now.verdict !== 'passed' || was.verdict !== 'passed') return [];
   const { name, seconds } = now;
-  const before = then.seconds;
+  const before = was.seconds;
   if (seconds === undefined || before === undefined) return [];
   const isSlower = seconds >= before * SLOWER_RATIO && seconds - before >= SLOWER_SECONDS;
   return isSlower ? [{ name, seconds, before }] : [];

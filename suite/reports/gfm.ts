@@ -1,13 +1,17 @@
 /** Text for GitHub Flavored Markdown (https://github.github.com/gfm/): whatever is put into it stays text. */
 import { plain } from './words.ts';
 
+/** Of a name or message in a line or table. */
+const MAX_CODE_CHARS = 300;
+
 /**
  * Text on one line, as code. Each sign is written as a reference: a backslash before a `|` would end a table's cell even
  * within backticks, and names of people within code are no mentions.
  */
 export function code(text: string): string {
   const line = plain(text).trim().replaceAll(/\s+/g, ' ');
-  return line === '' ? '' : `<code>${escaped(line)}</code>`;
+  const cut = line.length > MAX_CODE_CHARS ? `${line.slice(0, MAX_CODE_CHARS)}…` : line;
+  return line === '' ? '' : `<code>${escaped(cut)}</code>`;
 }
 
 const escaped = (text: string): string =>
@@ -21,10 +25,9 @@ const escaped = (text: string): string =>
 export function fenced(text: string, language: 'text' | 'diff'): string {
   const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([ticks]) => ticks.length));
   const fence = '`'.repeat(longest + 1);
-  // oxlint-disable-next-line no-control-regex -- they are what is looked for
   const content = plain(text)
     .toWellFormed()
-    .replaceAll(/[\u0000-\u0008\u000B-\u001F]/g, ' ');
+    .replaceAll(/[^\P{Cc}\t\n]/gu, ' ');
   return `${fence}${language}\n${content.replace(/\n+$/, '')}\n${fence}`;
 }
 

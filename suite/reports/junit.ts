@@ -5,11 +5,19 @@
  */
 import Builder from 'fast-xml-builder';
 import { countVerdicts, type CaseResult, type SuiteReport } from '../report.ts';
-import { detailText, failureName, headline, placeText, suiteMs, VERDICTS } from './words.ts';
+import {
+  detailText,
+  failureName,
+  headline,
+  placeText,
+  plain,
+  shortened,
+  suiteMs,
+  VERDICTS,
+} from './words.ts';
 
 /** Of one traceback. Readers keep them in a database, and show them whole. */
 const MAX_DETAIL_CHARS = 64 * 1024;
-const MAX_MESSAGE_CHARS = 2_000;
 
 type Attributes = Record<`@_${string}`, string | number | undefined>;
 interface Element extends Attributes {
@@ -84,7 +92,7 @@ const className = (path: string): string =>
 
 function outcome(result: CaseResult): Element {
   const { verdict, failure } = result;
-  const message = (headline(result) || VERDICTS[verdict]).slice(0, MAX_MESSAGE_CHARS);
+  const message = headline(result) || VERDICTS[verdict];
   switch (verdict) {
     case 'passed':
       return {};
@@ -105,8 +113,8 @@ function outcome(result: CaseResult): Element {
 }
 
 function detail(path: string, failure: NonNullable<CaseResult['failure']>): string {
-  const place = placeText(failure);
-  const text = detailText(failure, MAX_DETAIL_CHARS) || failure.message;
+  const place = failure.place && placeText(failure.place);
+  const text = detailText(failure, MAX_DETAIL_CHARS) || shortened(plain(failure.message), MAX_DETAIL_CHARS);
   return place ? `${path}, ${place}\n\n${text}` : text;
 }
 
@@ -123,5 +131,4 @@ function output({ job_url, executed, attempts, warnings = [] }: CaseResult): Ele
 
 /** XML 1.0 knows neither most control characters nor halves of pairs, also not escaped (https://www.w3.org/TR/xml/#charsets). */
 const xmlText = (text: string): string =>
-  // oxlint-disable-next-line no-control-regex -- they are what is looked for
-  text.toWellFormed().replaceAll(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, '\uFFFD');
+  text.replaceAll(/[^\t\n\r\u0020-\uD7FF\uE000-\uFFFD\u{10000}-\u{10FFFF}]/gu, '\uFFFD');

@@ -17,12 +17,13 @@ import { durationText, instantText } from '../../lib/html/time.ts';
 
 /** GitHub takes 1 MiB of a step, and nothing of what is longer; other steps of the action may write, too. */
 const MAX_BYTES = 900 * 1024;
-/** What tracebacks have, as far as the tables leave it. */
+/** Where tables end. What is around them is 400 KiB at most, and tracebacks take what is left. */
 const MAX_TABLE_BYTES = 400 * 1024;
 /** Of one traceback. */
 const MAX_DETAIL_CHARS = 8 * 1024;
-const MAX_HEADLINE_CHARS = 300;
+/** Lists that are longer tell how many more there are. */
 const MAX_WARNINGS = 50;
+const MAX_CHANGES = 20;
 
 const MARKS = { passed: '✅', failed: '❌', incomplete: '⚠️' } as const;
 
@@ -63,35 +64,31 @@ function heading(report: SuiteReport): string {
 
 function changes(comparison: Comparison): string {
   const { previous, newlyFailing, stillFailing, fixed, slower, added, gone } = comparison;
+  const slowed = slower.map(
+    ({ name, seconds, before }) => `${code(name)} ${secondsText(before)} → ${secondsText(seconds)}`,
+  );
   const lines = [
-    changed('Newly failing', newlyFailing),
-    changed('Still failing', stillFailing),
-    changed('Fixed', fixed),
-    ...slower
-      .slice(0, MAX_CHANGES)
-      .map(
-        ({ name, seconds, before }) =>
-          `- Slower: ${code(name)} ${secondsText(before)} → ${secondsText(seconds)}`,
-      ),
-    changed('New', added),
-    changed('Gone', gone),
-  ].filter((line) => line !== undefined);
+    ...changed('Newly failing', newlyFailing.map(code)),
+    ...changed('Still failing', stillFailing.map(code)),
+    ...changed('Fixed', fixed.map(code)),
+    ...changed('Slower', slowed),
+    ...changed('New', added.map(code)),
+    ...changed('Gone', gone.map(code)),
+  ];
   const since = `Since the run of ${instantText(previous.started)} UTC`;
   return lines.length === 0 ? `\n${since}: no changes.\n` : `\n${since}:\n\n${lines.join('\n')}\n`;
 }
 
-const MAX_CHANGES = 50;
-
-function changed(what: string, names: readonly string[]): string | undefined {
-  if (names.length === 0) return undefined;
-  const more = names.length > MAX_CHANGES ? ` and ${names.length - MAX_CHANGES} more` : '';
-  return `- ${what} (${names.length}): ${names.slice(0, MAX_CHANGES).map(code).join(', ')}${more}`;
+function changed(what: string, items: readonly string[]): string[] {
+  if (items.length === 0) return [];
+  const more = items.length > MAX_CHANGES ? ` and ${items.length - MAX_CHANGES} more` : '';
+  return [`- ${what} (${items.length}): ${items.slice(0, MAX_CHANGES).join(', ')}${more}`];
 }
 
 function problemRow(result: CaseResult): string {
   const { name, verdict, failure, job_url } = result;
-  const what = code(headline(result).slice(0, MAX_HEADLINE_CHARS));
-  const place = failure && placeText(failure);
+  const what = code(headline(result));
+  const place = failure?.place && placeText(failure.place);
   const cells = [place, link(job_url, 'job')].filter(Boolean);
   return `| ${code(name)} | ${VERDICTS[verdict]} | ${ran(result)} | ${[what, ...cells].filter(Boolean).join(' · ')} |\n`;
 }
@@ -104,16 +101,14 @@ const ran = ({ seconds }: CaseResult): string => (seconds === undefined ? '' : s
 function warnings(results: readonly CaseResult[]): string {
   const all = results.flatMap(({ name, warnings = [] }) => warnings.map((warning) => ({ name, warning })));
   if (all.length === 0) return '';
-  const shown = all
-    .slice(0, MAX_WARNINGS)
-    .map(({ name, warning }) => `- ${code(name)}: ${code(warning.slice(0, MAX_HEADLINE_CHARS))}`);
+  const shown = all.slice(0, MAX_WARNINGS).map(({ name, warning }) => `- ${code(name)}: ${code(warning)}`);
   const more = all.length > MAX_WARNINGS ? [`- and ${all.length - MAX_WARNINGS} more`] : [];
   return `\nWarnings:\n\n${[...shown, ...more].join('\n')}\n`;
 }
 
 function detail({ name, failure }: CaseResult): string {
   if (!failure) return '';
-  const place = placeText(failure);
+  const place = failure.place && placeText(failure.place);
   const text = detailText(failure, MAX_DETAIL_CHARS);
   return `\n<details><summary>${code(name)}${place ? `, ${place}` : ''}</summary>
 

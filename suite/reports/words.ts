@@ -6,6 +6,7 @@ import {
   FAILING,
   type CaseResult,
   type Failure,
+  type Place,
   type SuiteReport,
   type Verdict,
 } from '../report.ts';
@@ -48,22 +49,26 @@ export const suiteMs = ({ started, finished }: SuiteReport): number =>
 export const secondsText = (seconds: number): string => durationText(seconds * 1_000);
 
 /** Such as `cell 3, line 2 (line 41 of the file)`: cells are counted from 0, as on the job's page. */
-export function placeText({ place }: Failure): string | undefined {
-  if (!place) return undefined;
+export function placeText(place: Place): string {
   const line = place.cell_line === undefined ? '' : `, line ${place.cell_line}`;
   const ofFile = place.file_line === undefined ? '' : ` (line ${place.file_line} of the file)`;
   return `cell ${place.cell}${line}${ofFile}`;
 }
 
+/** Of a headline: an exception's message may be a whole table. */
+const MAX_HEADLINE_CHARS = 2_000;
+const MAX_NAME_CHARS = 200;
+
 /** The exception's name where there is one, else the reason in words: `KeyError`, `Run timeout`. */
 export const failureName = ({ name, reason }: Failure): string =>
-  name ?? reason.replaceAll('_', ' ').replace(/^[a-z]/, (first) => first.toUpperCase());
+  name?.slice(0, MAX_NAME_CHARS) ??
+  reason.replaceAll('_', ' ').replace(/^[a-z]/, (first) => first.toUpperCase());
 
 /** One line of what happened, such as `KeyError: 'u'`. */
 export function headline({ verdict, failure, expected }: CaseResult): string {
   if (verdict === 'unexpected_pass') return `It is expected to fail: ${expected ?? 'the suite says so'}`;
   if (!failure) return verdict === 'expected_failure' ? (expected ?? '') : '';
-  const text = `${failureName(failure)}: ${failure.message}`;
+  const text = `${failureName(failure)}: ${failure.message.slice(0, MAX_HEADLINE_CHARS)}`;
   return plain(text).trim().replaceAll(/\s+/g, ' ');
 }
 

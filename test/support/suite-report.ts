@@ -21,13 +21,15 @@ export const result = (name: string, verdict: Verdict, parts: Partial<CaseResult
 });
 
 const RED = '\u001B[0;31m';
+const GREEN = '\u001B[0;32m';
+const TEXT = '\u001B[38;5;124m';
 const OFF = '\u001B[0m';
 
 /** As ipykernel writes it. */
 export const TRACEBACK = [
   `${RED}---------------------------------------------------------------------------${OFF}`,
   `${RED}KeyError${OFF}                                  Traceback (most recent call last)`,
-  `Cell ${'\u001B[0;32m'}In[5], line 2${OFF}\n\u001B[1;32m      1${OFF} bands = [\u001B[38;5;124m"g"${OFF}, \u001B[38;5;124m"r"${OFF}]\n${'\u001B[0;32m----> 2'}${OFF} flux[\u001B[38;5;124m"u"${OFF}]\n`,
+  `Cell ${GREEN}In[5], line 2${OFF}\n\u001B[1;32m      1${OFF} bands = [${TEXT}"g"${OFF}, ${TEXT}"r"${OFF}]\n${GREEN}----> 2${OFF} flux[${TEXT}"u"${OFF}]\n`,
   `${RED}KeyError${OFF}: 'u'`,
 ];
 

@@ -48,18 +48,18 @@ function time(result: CaseResult, longest: number, before: number | undefined): 
   if (seconds === undefined) return markup`<span class="quiet">not run</span>`;
   const share = longest > 0 ? ((100 * seconds) / longest).toFixed(1) : '0';
   const notes = [
-    before !== undefined && `was ${secondsText(before)}`,
-    waited >= 1 && `waited ${secondsText(waited)}`,
-    attempts > 1 && `${attempts} attempts`,
+    ...(before === undefined ? [] : [`was ${secondsText(before)}`]),
+    ...(waited >= 1 ? [`waited ${secondsText(waited)}`] : []),
+    ...(attempts > 1 ? [`${attempts} attempts`] : []),
   ];
-  return markup`${secondsText(seconds)}${notes.map((note) => note && markup` <small class="quiet">${note}</small>`)}
+  return markup`${secondsText(seconds)} <small class="quiet">${notes.join(' · ')}</small>
 <svg class="bar" aria-hidden="true" focusable="false"><rect width="${share}%" height="100%" rx="3"/></svg>`;
 }
 
 function problem(result: CaseResult, isOpen: boolean): Html {
   const { name, verdict, failure, expected } = result;
   if (!failure && verdict !== 'unexpected_pass') return NOTHING;
-  const place = failure && placeText(failure);
+  const place = failure?.place && placeText(failure.place);
   return markup`<div class="problem ${LOOKS[verdict]}">
 <p class="what">${headline(result)}</p>
 ${place && markup`<p>In ${place}</p>`}

@@ -17,9 +17,10 @@ p { margin: 0 0 0.5rem; }
 .status { display: flex; flex-wrap: wrap; gap: 0.25rem 0.75rem; align-items: center; margin-bottom: 0.75rem; }
 .share { display: block; width: 100%; height: 0.75rem; border-radius: 6px; margin-bottom: 1rem; background: var(--line); }
 .share .good { fill: var(--good); } .share .bad { fill: var(--bad); } .share .busy { fill: var(--busy); } .share .calm { fill: var(--quiet); }
-.changes { display: grid; grid-template-columns: repeat(auto-fit, minmax(16rem, 1fr)); gap: 0.75rem; }
+.changes { display: grid; grid-template-columns: repeat(auto-fit, minmax(18rem, 1fr)); gap: 0.75rem; }
 .changes section { background: var(--paper); border: 1px solid var(--line); border-left: 4px solid var(--line); border-radius: 6px; padding: 0.6rem 1rem; }
 .changes .is-bad { border-left-color: var(--bad); } .changes .is-good { border-left-color: var(--good); } .changes .is-busy { border-left-color: var(--busy); }
+.changes .quiet { white-space: nowrap; }
 .changes ul { margin: 0; padding-left: 1.25rem; }
 .filters { display: flex; flex-wrap: wrap; gap: 0.5rem 0.75rem; align-items: center; border: 0; margin: 0 0 0.75rem; padding: 0; }
 .filters legend { padding: 0; margin-bottom: 0.5rem; font-size: 0.875rem; color: var(--quiet); }
@@ -30,19 +31,20 @@ p { margin: 0 0 0.5rem; }
 [hidden] { display: none !important; }
 table { width: 100%; border-collapse: collapse; background: var(--paper); border: 1px solid var(--line); }
 th, td { text-align: left; vertical-align: top; padding: 0.5rem 0.75rem; font-weight: 400; }
-thead th { font-size: 0.875rem; font-weight: 600; color: var(--quiet); background: var(--code); }
+thead th { vertical-align: middle; font-size: 0.875rem; font-weight: 600; color: var(--quiet); background: var(--code); }
 thead button { font: inherit; color: var(--link); background: none; border: 0; padding: 0.25rem 0; min-height: 2rem; cursor: pointer; }
 thead [aria-sort='ascending'] button::after { content: ' ▲'; } thead [aria-sort='descending'] button::after { content: ' ▼'; }
 tbody { border-top: 1px solid var(--line); }
 tbody:target { outline: 2px solid var(--accent); outline-offset: -2px; }
 td.verdict { width: 12rem; white-space: nowrap; }
 th.name { font-weight: 600; }
-td.time { width: 13rem; font-variant-numeric: tabular-nums; }
+td.time { width: 14rem; font-variant-numeric: tabular-nums; }
 .more td { padding-top: 0; }
 .bar { display: block; width: 100%; height: 0.4rem; border-radius: 3px; margin-top: 0.2rem; background: var(--line); fill: var(--accent); }
 td.links { width: 9rem; white-space: nowrap; }
 .links a { display: inline-block; min-height: 1.5rem; margin-right: 0.5rem; }
 details { margin-bottom: 0.5rem; }
+.problem details:last-child { margin: 0; }
 summary { cursor: pointer; padding: 0.35rem 0; }
 .problem { color: var(--text); border-left: 4px solid var(--bad); background: var(--bad-paper); border-radius: 6px; padding: 0.5rem 1rem; margin-bottom: 0.5rem; }
 .problem.calm { border-left-color: var(--quiet); background: var(--code); }
@@ -54,7 +56,7 @@ pre { margin: 0.25rem 0; padding: 0.6rem 0.75rem; background: var(--code); borde
 .warnings { border-left: 4px solid var(--busy); background: var(--busy-paper); border-radius: 6px; padding: 0.4rem 1rem 0.4rem 2rem; margin: 0 0 0.5rem; }
 @media (max-width: 40rem) {
   table, tbody, tbody tr, tbody th, td { display: block; }
-  thead, thead tr { display: flex; gap: 0.75rem; background: var(--code); }
+  thead, thead tr { display: flex; align-items: center; gap: 0.75rem; background: var(--code); }
   td.verdict, td.time, td.links { width: auto; }
   .links:not(:has(a)) { display: none; }
   tbody { padding-block: 0.25rem; } tbody th, tbody td { padding-block: 0.15rem; }

@@ -81,6 +81,12 @@ describe('JUnit XML', () => {
     expect(xml).toMatch(/>begin[^<]* characters are left out [^<]*end<\/failure>/);
   });
 
+  test('is no larger for a message that is very long', () => {
+    const long = 'x'.repeat(1_000_000);
+    const failure = { reason: 'exception', name: long, message: long };
+    expect(junitXml(suiteReport([result('a', 'failed', { failure })])).length).toBeLessThan(80_000);
+  });
+
   test('is valid whatever notebooks say', async () => {
     // Halves of pairs, controls, and what ends elements, attributes and CDATA.
     const odd = [

@@ -1,4 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { parse } from 'yaml';
 import { checkNotebook, type Notebook } from '../../../lib/contract/nbformat.ts';
 import { compareOutputs, hasOutputs } from '../../../suite/regression/compare-outputs.ts';
 import { regressionOptions } from '../../../suite/regression/options.ts';
@@ -208,4 +211,13 @@ describe('cells', () => {
     expect(found(of(cell(odd)), of(cell(odd)))).toEqual([]);
     expect(found(of(cell(odd)), of(cell([])))).toEqual([0]);
   });
+});
+
+test('the options are as the documentation shows them', () => {
+  const docs = readFileSync(join(import.meta.dirname, '../../../docs/reports.md'), 'utf8');
+  const [, yaml = ''] = docs.match(/```yaml\n([^]*?)```/) ?? [];
+  const { regression } = parse(yaml) as { regression: unknown };
+  expect(regressionOptions.parse(regression)).toEqual(
+    options({ sanitize: [{ match: 'worker-\\d+', replace: 'worker-N' }] }),
+  );
 });
