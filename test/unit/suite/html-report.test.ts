@@ -40,7 +40,10 @@ describe('the report as a page', () => {
     expect(slow).toContain('<li>Cell 3: some output was cut</li>');
     expect(slow).toContain('47.2 s <small class="quiet">was 20 s · 2 attempts</small>');
     expect(rowOf(page, 'how-to/no-longer-broken.ipynb')).toContain(
-      'It is expected to fail: waits for DM-12345',
+      '<p class="what">It passed, though it is expected to fail: waits for DM-12345</p>\n',
+    );
+    expect(rowOf(page, 'how-to/deprecated-api.ipynb')).toContain(
+      '<p>Expected to fail: the old API goes with release 31</p>',
     );
     expect(rowOf(page, 'demos/later.ipynb')).toContain('not run');
   });

@@ -70,7 +70,7 @@ describe('JUnit XML', () => {
 
   test('calls a pass that was not expected a failure, with the reason that is out of date', () => {
     expect(testcaseOf(NIGHTLY, 'how-to/no-longer-broken.ipynb')).toContain(
-      '<failure type="unexpected_pass" message="It is expected to fail: waits for DM-12345">',
+      '<failure type="Unexpected pass" message="It passed, though it is expected to fail: waits for DM-12345">',
     );
   });
 
