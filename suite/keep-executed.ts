@@ -1,17 +1,51 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+/** What is done with executed notebooks: they are kept, and compared with what they should be. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, extname, join, relative } from 'node:path';
+import { parseNotebook, type Notebook } from '../lib/contract/nbformat.ts';
 import type { SuiteCase } from './plan.ts';
+import { regressionFailure } from './regression/failure.ts';
+import type { RegressionOptions } from './regression/options.ts';
 import type { SuiteRun } from './run-suite.ts';
 
-/** Writes executed notebooks into a folder, if there is one, as far as they came. */
-export function keepExecuted(out: string | undefined): NonNullable<SuiteRun['onExecuted']> {
-  return async (which, ipynb) => {
-    if (out === undefined) return {};
+export interface Keeping {
+  /** The folder for executed notebooks, as far as they came; absent: they are not kept. */
+  out?: string | undefined;
+  /** Whether outputs are to be as they were. */
+  regression?: RegressionOptions | undefined;
+  /** The folder with the last good run of each, which is brought up to date. */
+  baseline?: string | undefined;
+}
+
+export function keepExecuted({ out, regression, baseline }: Keeping): NonNullable<SuiteRun['onExecuted']> {
+  return async (which, text, { source, isWell }) => {
+    const good = baseline === undefined ? undefined : join(baseline, fileName(which));
+    let failure;
+    if (regression && isWell) {
+      const reference = regression.against === 'committed' ? source.notebook : await goodRun(good);
+      if (reference) failure = regressionFailure(parseNotebook(text), reference, source, regression);
+    }
+    if (good !== undefined && isWell && !failure) await write(good, text);
+    if (out === undefined) return { failure };
     const file = join(out, fileName(which));
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, ipynb);
-    return { executed: relative('', file) };
+    await write(file, text);
+    return { executed: relative('', file), failure };
   };
+}
+
+/** Undefined when there has been none. */
+async function goodRun(file: string | undefined): Promise<Notebook | undefined> {
+  if (file === undefined) return undefined;
+  try {
+    return parseNotebook(await readFile(file, 'utf8'));
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function write(file: string, text: string): Promise<void> {
+  await mkdir(dirname(file), { recursive: true });
+  await writeFile(file, text);
 }
 
 /** Of `a/b.ipynb [small set]`, `a/b.small-set.ipynb`; what is outside of the suite's folder goes to its top. */

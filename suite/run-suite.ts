@@ -28,8 +28,13 @@ export interface SuiteRun {
   onExecuted?: (
     which: SuiteCase,
     executed: string,
-    source: NotebookSource,
-  ) => Promise<{ executed?: string; failure?: Failure | undefined }>;
+    run: { source: NotebookSource; isWell: boolean },
+  ) => Promise<Executed>;
+}
+
+export interface Executed {
+  executed?: string;
+  failure?: Failure | undefined;
 }
 
 /** How long a cancel may take when nobody wants to wait any more. */
@@ -125,8 +130,9 @@ async function resultOf(
 ): Promise<CaseResult> {
   let judgement = judge(job, source, which.expectedFailure);
   const text = job.ipynb ?? job.partial_ipynb;
-  const { executed, failure } = (text !== undefined && (await run.onExecuted?.(which, text, source))) || {};
   const isWell = judgement.verdict === 'passed' || judgement.verdict === 'unexpected_pass';
+  const told = text === undefined ? undefined : await run.onExecuted?.(which, text, { source, isWell });
+  const { executed, failure } = told ?? {};
   if (failure && isWell) judgement = failed(failure, which.expectedFailure);
   const begun = job.start_time === undefined ? undefined : Date.parse(job.start_time);
   const ended = job.finish_time === undefined ? undefined : Date.parse(job.finish_time);

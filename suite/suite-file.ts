@@ -3,6 +3,7 @@ import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { parseDurationSeconds } from '../lib/contract/duration.ts';
 import { JOB_PRIORITIES } from '../lib/contract/nbexec-job.ts';
+import { regressionOptions } from './regression/options.ts';
 
 /** The name under which a suite file is looked for. */
 export const SUITE_FILE = 'noteburst.yaml';
@@ -48,6 +49,8 @@ export const suiteFile = z.strictObject({
   include: patterns.default(['**/*.ipynb']),
   exclude: patterns.default([]),
   defaults: runOptions.default({}),
+  /** Whether outputs are to be as they were. */
+  regression: regressionOptions.optional(),
   /** For those that match; of several that do, the later ones win. */
   notebooks: z.array(notebookOptions).default([]),
 });

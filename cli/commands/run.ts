@@ -1,189 +1,80 @@
-import type { ArgumentsCamelCase, Argv, CommandModule } from 'yargs';
-import { JOB_PRIORITIES, type JobPriority } from '../../lib/contract/nbexec-job.ts';
-import { planSuite } from '../../suite/plan.ts';
+import type { ArgumentsCamelCase, CommandModule } from 'yargs';
+import type { NoteburstClient } from '../../client/client.ts';
+import { keepExecuted } from '../../suite/keep-executed.ts';
+import { planSuite, type SuiteCase } from '../../suite/plan.ts';
 import type { SuiteReport } from '../../suite/report.ts';
+import { painter } from '../../suite/reports/terminal-style.ts';
+import { summaryText } from '../../suite/reports/terminal.ts';
 import { runSuite } from '../../suite/run-suite.ts';
-import type { RunOptions } from '../../suite/suite-file.ts';
+import type { SuiteFile } from '../../suite/suite-file.ts';
+import { compareWith, writeReports } from '../../suite/write-reports.ts';
 import { exitCodeOf, UsageError } from '../exit-code.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { readSuite } from '../load-suite.ts';
 import { address, connect, type ConnectionArguments } from '../options.ts';
-import { parametersOf } from '../parameters.ts';
-import { keepExecuted } from '../../suite/keep-executed.ts';
 import { Progress } from '../terminal/progress.ts';
-import { printSummary } from '../../suite/reports/terminal.ts';
 import { onChange } from '../watch.ts';
-import { writeReports, type ReportFiles } from '../../suite/write-reports.ts';
-
-export interface RunArguments extends ConnectionArguments, ReportFiles {
-  paths?: string[] | undefined;
-  suite?: string | undefined;
-  exclude: string[];
-  jobs: number;
-  param: string[];
-  parameters?: string | undefined;
-  kernel?: string | undefined;
-  image?: string | undefined;
-  size?: string | undefined;
-  timeout?: string | undefined;
-  'cell-timeout'?: string | undefined;
-  priority?: JobPriority | undefined;
-  retry: boolean;
-  out?: string | undefined;
-  watch: boolean;
-  'fail-fast': boolean;
-}
+import { optionsOf, runOptions, type RunArguments } from './run-options.ts';
 
 export const runCommand: CommandModule<ConnectionArguments, RunArguments> = {
   command: ['run [paths..]'],
   describe: 'Run notebooks and say which of them passed',
-  builder,
+  builder: runOptions,
   handler: async (args) => {
     process.exitCode = await run(args);
   },
 };
 
-function builder(command: Argv<ConnectionArguments>): Argv<RunArguments> {
-  return command
-    .positional('paths', {
-      type: 'string',
-      array: true,
-      describe:
-        'Notebooks, folders, or patterns such as "tutorials/**/*.ipynb"; without any, those of noteburst.yaml',
-    })
-    .options({
-      suite: {
-        type: 'string',
-        describe: 'The suite file; ./noteburst.yaml if there is one',
-        group: 'Which:',
-      },
-      exclude: {
-        type: 'string',
-        array: true,
-        default: [],
-        describe: 'A pattern of notebooks to leave out',
-        group: 'Which:',
-      },
-      param: {
-        alias: 'p',
-        type: 'string',
-        array: true,
-        default: [],
-        describe: 'A parameter, as name=value',
-        group: 'How:',
-      },
-      parameters: { type: 'string', describe: 'A YAML or JSON file of parameters', group: 'How:' },
-      kernel: { type: 'string', describe: 'The Jupyter kernel', group: 'How:' },
-      image: { type: 'string', describe: 'The image of the lab', group: 'How:' },
-      size: { type: 'string', describe: 'The size of the lab', group: 'How:' },
-      timeout: {
-        type: 'string',
-        describe: 'How long each notebook may take, such as 90, 5m, 1h30m',
-        group: 'How:',
-      },
-      'cell-timeout': { type: 'string', describe: 'How long each cell may take', group: 'How:' },
-      priority: {
-        choices: JOB_PRIORITIES,
-        defaultDescription: 'ci',
-        describe: 'How soon the results are wanted',
-        group: 'How:',
-      },
-      retry: {
-        type: 'boolean',
-        default: true,
-        describe: 'Run again what lost its lab; --no-retry: do not',
-        group: 'How:',
-      },
-      jobs: {
-        alias: 'j',
-        type: 'number',
-        default: 20,
-        describe: 'How many notebooks at once',
-        group: 'How:',
-      },
-      'fail-fast': {
-        type: 'boolean',
-        default: false,
-        describe: 'Stop all when one has failed',
-        group: 'How:',
-      },
-      watch: {
-        type: 'boolean',
-        default: false,
-        describe: 'Run again what changes, until Ctrl-C',
-        group: 'How:',
-      },
-      out: { type: 'string', describe: 'A folder for the executed notebooks', group: 'Results:' },
-      html: { type: 'string', describe: 'Write a page for people to this file', group: 'Results:' },
-      junit: { type: 'string', describe: 'Write JUnit XML to this file', group: 'Results:' },
-      markdown: { type: 'string', describe: 'Write a summary in Markdown to this file', group: 'Results:' },
-      json: { type: 'string', describe: 'Write everything as JSON to this file', group: 'Results:' },
-      previous: {
-        type: 'string',
-        describe: 'Compare with this file, the --json of an earlier run',
-        group: 'Results:',
-      },
-    })
-    .check(({ jobs }) => {
-      if (Number.isInteger(jobs) && jobs > 0) return true;
-      throw new UsageError('--jobs should be a number from 1');
-    })
-    .example('$0 run analysis.ipynb --out executed', 'Run one and keep what came of it')
-    .example('$0 run "docs/**/*.ipynb" --exclude "**/draft-*" --junit results.xml', 'For a CI system')
-    .example('$0 run demo.ipynb -p n=100 -p name=M31 --timeout 10m', 'With parameters')
-    .example('$0 run', 'All of the suite in ./noteburst.yaml');
-}
-
 async function run(args: ArgumentsCamelCase<RunArguments>): Promise<number> {
   const client = connect(args);
-  const { suite, dir } = readSuite(args.suite, args.paths ?? []);
-  const options = await optionsOf(args);
-  const paths = args.paths ?? [];
-  const cases = await planSuite({ dir, suite, paths, exclude: args.exclude, options });
+  const { paths = [], exclude } = args;
+  const { suite, dir } = readSuite(args.suite, paths);
+  if (suite.regression?.against === 'last' && args.baseline === undefined) {
+    throw new UsageError('The suite compares outputs with the last good run. Where is it? Give --baseline');
+  }
+  const cases = await planSuite({ dir, suite, paths, exclude, options: await optionsOf(args) });
   const signal = untilInterrupted();
-  const once = async (chosen: typeof cases) => {
-    const started = new Date();
-    using progress = new Progress(chosen, process.stdout);
-    const results = await runSuite({
-      client,
-      cases: chosen,
-      atOnce: args.jobs,
-      failFast: args['fail-fast'],
-      signal,
-      onUpdate: (which, job) => progress.update(which, job),
-      onResult: (result) => progress.ended(result),
-      onExecuted: keepExecuted(args.out),
-    });
-    const report: SuiteReport = {
-      version: 1,
-      suite: suite.name ?? 'notebooks',
-      service: address(args).baseUrl,
-      started: started.toISOString(),
-      finished: new Date().toISOString(),
-      results,
-    };
-    progress[Symbol.dispose]();
-    printSummary(report, process.stdout);
-    await writeReports(report, args);
-    return exitCodeOf(results, signal.aborted);
-  };
-  let code = await once(cases);
+  let code = await runCases(args, client, suite, cases, signal);
   if (args.watch) {
-    for await (const changed of onChange(cases, signal)) code = await once(changed);
+    for await (const changed of onChange(cases, signal)) {
+      code = await runCases(args, client, suite, changed, signal);
+    }
   }
   return code;
 }
 
-async function optionsOf(args: RunArguments): Promise<RunOptions> {
-  const parameters = await parametersOf(args.parameters, args.param);
-  return {
-    ...(args.kernel === undefined ? {} : { kernel: args.kernel }),
-    ...(args.image === undefined ? {} : { image: args.image }),
-    ...(args.size === undefined ? {} : { size: args.size }),
-    ...(args.timeout === undefined ? {} : { timeout: args.timeout }),
-    ...(args['cell-timeout'] === undefined ? {} : { cell_timeout: args['cell-timeout'] }),
-    ...(args.retry ? {} : { retry: false }),
-    ...(args.priority === undefined ? {} : { priority: args.priority }),
-    ...(parameters === undefined ? {} : { parameters }),
+/** @returns the exit code */
+async function runCases(
+  args: ArgumentsCamelCase<RunArguments>,
+  client: NoteburstClient,
+  suite: SuiteFile,
+  cases: readonly SuiteCase[],
+  signal: AbortSignal,
+): Promise<number> {
+  const started = new Date().toISOString();
+  const progress = new Progress(cases, process.stdout);
+  const results = await runSuite({
+    client,
+    cases,
+    atOnce: args.jobs,
+    failFast: args['fail-fast'],
+    signal,
+    onUpdate: (which, job) => progress.update(which, job),
+    onResult: (result) => progress.ended(result),
+    onExecuted: keepExecuted({ out: args.out, regression: suite.regression, baseline: args.baseline }),
+  }).finally(() => progress[Symbol.dispose]());
+  const revision = process.env['GITHUB_SHA'] ?? process.env['CI_COMMIT_SHA'];
+  const report: SuiteReport = {
+    version: 1,
+    suite: suite.name ?? 'notebooks',
+    service: address(args).baseUrl,
+    started,
+    finished: new Date().toISOString(),
+    ...(revision === undefined ? {} : { revision }),
+    results,
   };
+  const comparison = args.previous === undefined ? undefined : await compareWith(report, args.previous);
+  process.stdout.write(summaryText(report, painter(process.stdout), comparison));
+  await writeReports(report, args, comparison);
+  return exitCodeOf(results, signal.aborted);
 }

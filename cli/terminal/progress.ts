@@ -3,7 +3,8 @@ import type { SuiteCase } from '../../suite/plan.ts';
 import type { CaseResult } from '../../suite/report.ts';
 import { LiveLine } from './live-line.ts';
 import { resultLine } from '../../suite/reports/terminal.ts';
-import { harmless, painter, seconds, type Paint } from '../../suite/reports/terminal-style.ts';
+import { secondsText } from '../../suite/reports/words.ts';
+import { harmless, painter, type Paint } from '../../suite/reports/terminal-style.ts';
 
 /** Shows a suite as it runs: a line for each notebook that has ended, and on a terminal one more of what runs. */
 export class Progress implements Disposable {
@@ -45,7 +46,7 @@ export class Progress implements Disposable {
       progress ? `${name} ${progress.cells_done}/${progress.cells_total}` : name,
     );
     const waiting = jobs.length - running.length;
-    const time = seconds((performance.now() - this.#begun) / 1_000);
+    const time = secondsText((performance.now() - this.#begun) / 1_000);
     const parts = [
       `${this.#ended}/${this.#total}`,
       time,

@@ -12,14 +12,14 @@ export function painter(stream: NodeJS.WritableStream): Paint {
   return (style, text) => (isColoured ? styleText(style, text, { validateStream: false }) : text);
 }
 
-export const MARKS: Record<Verdict, { mark: string; style: Parameters<Paint>[0]; words: string }> = {
-  passed: { mark: '✓', style: 'green', words: 'passed' },
-  failed: { mark: '✗', style: 'red', words: 'failed' },
-  expected_failure: { mark: '~', style: 'yellow', words: 'failed as expected' },
-  unexpected_pass: { mark: '✗', style: 'red', words: 'passed unexpectedly' },
-  error: { mark: '!', style: 'magenta', words: 'not run for trouble with the service' },
-  cancelled: { mark: '-', style: 'gray', words: 'cancelled' },
-  skipped: { mark: '-', style: 'gray', words: 'skipped' },
+export const MARKS: Record<Verdict, { mark: string; style: Parameters<Paint>[0] }> = {
+  passed: { mark: '✓', style: 'green' },
+  failed: { mark: '✗', style: 'red' },
+  expected_failure: { mark: '~', style: 'yellow' },
+  unexpected_pass: { mark: '✗', style: 'red' },
+  error: { mark: '!', style: 'magenta' },
+  cancelled: { mark: '-', style: 'gray' },
+  skipped: { mark: '-', style: 'gray' },
 };
 
 // The control sequence of colours (ECMA-48, SGR), and everything else that a terminal may take for an order.
@@ -35,10 +35,4 @@ export function harmless(text: string, colours: boolean): string {
     return stripVTControlCharacters(part).replaceAll(CONTROL, '');
   });
   return safe.join('') + (colours && parts.length > 1 ? '\u001B[0m' : '');
-}
-
-export function seconds(value: number): string {
-  if (value < 59.95) return `${value.toFixed(1)} s`;
-  const whole = Math.round(value);
-  return `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }

@@ -1,68 +1,78 @@
-import { countVerdicts, verdict, type CaseResult, type SuiteReport } from '../report.ts';
-import { harmless, MARKS, painter, seconds, type Paint } from './terminal-style.ts';
+/** How a suite went, for a terminal or a log. */
+import { countVerdicts, type CaseResult, type SuiteReport } from '../report.ts';
+import type { Comparison } from '../compare.ts';
+import { harmless, MARKS, type Paint } from './terminal-style.ts';
+import { headline, ORDER, placeText, secondsText, suiteMs, VERDICTS } from './words.ts';
 
 /** How long a message may be beside a name; all of it is told at the end. */
 const MESSAGE_CHARS = 100;
 
 /** One line about a notebook that has ended. @param width of the column of names */
-export function resultLine(
-  { name, verdict: how, seconds: took, failure, expected }: CaseResult,
-  width: number,
-  paint: Paint,
-): string {
-  const { mark, style, words } = MARKS[how];
-  const [said = ''] = harmless(expected ?? (failure ? headline(failure) : ''), false).split('\n');
+export function resultLine(result: CaseResult, width: number, paint: Paint): string {
+  const { name, verdict, seconds } = result;
+  const { mark, style } = MARKS[verdict];
+  const said = harmless(headline(result), false);
   const message = said.length > MESSAGE_CHARS ? `${said.slice(0, MESSAGE_CHARS)}…` : said;
-  const what = how === 'passed' || how === 'failed' ? message : [words, message].filter(Boolean).join(': ');
-  const time = took === undefined ? '' : seconds(took);
+  const words = verdict === 'passed' || verdict === 'failed' ? '' : VERDICTS[verdict].toLowerCase();
+  const time = seconds === undefined ? '' : secondsText(seconds);
+  const what = [words, message].filter(Boolean).join(': ');
   return `${paint(style, mark)} ${harmless(name, false).padEnd(width)} ${time.padStart(9)}  ${what}`.trimEnd();
 }
 
-/** Tells at the end what went wrong, with tracebacks, and how many did how. */
-export function printSummary(report: SuiteReport, stream: NodeJS.WritableStream): void {
-  const paint = painter(stream);
-  const wrong = report.results.filter(({ verdict: how }) =>
-    ['failed', 'unexpected_pass', 'error'].includes(how),
-  );
-  for (const result of wrong) stream.write(`\n${detailsOf(result, paint)}\n`);
+/** Tells at the end what went wrong, with tracebacks, what has changed, and how many did how. */
+export function summaryText(report: SuiteReport, paint: Paint, comparison?: Comparison): string {
+  const wrong = report.results.filter(({ verdict }) => WRONG.has(verdict));
   const counts = countVerdicts(report.results);
-  const parts = verdict.options.flatMap((each) => {
-    const { style, words } = MARKS[each];
-    return counts[each] === undefined ? [] : [paint(style, `${counts[each]} ${words}`)];
-  });
-  const took = (Date.parse(report.finished) - Date.parse(report.started)) / 1_000;
-  stream.write(`\n${parts.join(', ')} in ${seconds(took)}\n`);
+  const parts = ORDER.flatMap((verdict) =>
+    counts[verdict]
+      ? [paint(MARKS[verdict].style, `${counts[verdict]} ${VERDICTS[verdict].toLowerCase()}`)]
+      : [],
+  );
+  return [
+    ...wrong.map((result) => `\n${detailsOf(result, paint)}\n`),
+    ...(comparison ? [changesText(comparison)] : []),
+    `\n${parts.join(', ')} in ${secondsText(suiteMs(report) / 1_000)}\n`,
+  ].join('');
 }
 
-function detailsOf({ name, path, verdict: how, failure, job_url: url }: CaseResult, paint: Paint): string {
-  const { mark, style } = MARKS[how];
+const WRONG: ReadonlySet<string> = new Set(['failed', 'unexpected_pass', 'error']);
+
+function detailsOf(result: CaseResult, paint: Paint): string {
+  const { name, path, verdict, failure, job_url: url } = result;
+  const { mark, style } = MARKS[verdict];
   const lines = [paint(['bold', style].flat() as Parameters<Paint>[0], `${mark} ${harmless(name, false)}`)];
   if (failure?.place) {
-    const { cell, cell_line: line, file_line: fileLine } = failure.place;
-    const where = `${harmless(path, false)}${fileLine === undefined ? '' : `:${fileLine}`}`;
-    // People count from 1.
-    lines.push(`  at ${where}, cell ${cell + 1}${line === undefined ? '' : `, line ${line}`}`);
-  }
-  if (failure) {
-    const isColoured = paint('red', 'x') !== 'x';
-    const text = failure.traceback?.join('\n') || headline(failure);
-    for (const each of harmless(text, isColoured).split('\n')) lines.push(`  ${each}`);
-    if (failure.traceback && failure.reason !== 'exception')
-      lines.push(`  ${harmless(failure.message, false)}`);
-  }
-  for (const difference of failure?.differences ?? []) {
+    const line = failure.place.file_line;
+    // As terminals and editors know places in files: they make links of them.
     lines.push(
-      `  cell ${difference.cell + 1}:`,
-      ...harmless(difference.diff, false)
-        .split('\n')
-        .map((each) => `    ${each}`),
+      `${harmless(path, false)}${line === undefined ? '' : `:${line}`}: ${placeText(failure.place)}`,
     );
   }
-  if (url !== undefined) lines.push(`  ${url}`);
-  return lines.join('\n');
+  const isColoured = paint('red', 'x') !== 'x';
+  const traceback = failure?.traceback?.join('\n');
+  if (traceback) lines.push(...harmless(traceback, isColoured).split('\n'));
+  // A traceback ends with what the headline says; what interrupted a cell is not in it.
+  if (!traceback || failure?.reason !== 'exception') lines.push(harmless(headline(result), false));
+  for (const { cell, diff } of failure?.differences ?? []) {
+    lines.push(`cell ${cell}:`, ...harmless(diff, false).split('\n'));
+  }
+  if (url !== undefined) lines.push(url);
+  return lines.join('\n  ');
 }
 
-/** Like `NameError: name 'x' is not defined`. */
-function headline({ name, message }: NonNullable<CaseResult['failure']>): string {
-  return name === undefined ? message : `${name}: ${message}`;
+function changesText({ newlyFailing, fixed, slower, added, gone, previous }: Comparison): string {
+  const lists: [string, string[]][] = [
+    ['newly failing', newlyFailing],
+    ['fixed', fixed],
+    [
+      'slower',
+      slower.map(({ name, before, seconds }) => `${name} (${secondsText(before)} → ${secondsText(seconds)})`),
+    ],
+    ['new', added],
+    ['gone', gone],
+  ];
+  const lines = lists.flatMap(([what, names]) =>
+    names.length > 0 ? [`  ${what}: ${harmless(names.join(', '), false)}\n`] : [],
+  );
+  return `\nSince the run of ${previous.started}:\n${lines.join('') || '  nothing has changed\n'}`;
 }

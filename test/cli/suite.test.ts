@@ -13,7 +13,8 @@ describe('a suite of thirty notebooks', () => {
   let report: SuiteReport;
   beforeAll(async () => {
     writeSuite(command.dir);
-    said = await command.run(['run', '--out', 'executed', '--json', 'reports/report.json']);
+    const files = ['json', 'html', 'junit', 'markdown'].flatMap((kind) => [`--${kind}`, `reports/report.${kind}`]);
+    said = await command.run(['run', '--out', 'executed', ...files]);
     report = suiteReport.parse(JSON.parse(readFileSync(join(command.dir, 'reports/report.json'), 'utf8')));
   }, 120_000);
 

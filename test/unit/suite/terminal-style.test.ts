@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { harmless, seconds } from '../../../suite/reports/terminal-style.ts';
+import { harmless } from '../../../suite/reports/terminal-style.ts';
 
 describe('text of notebooks on a terminal', () => {
   const red = '\u001B[31mred\u001B[39m';
@@ -24,13 +24,4 @@ describe('text of notebooks on a terminal', () => {
   test('keeps lines, tabs and all languages', () => {
     expect(harmless('a\n\tñ漢🎉', true)).toBe('a\n\tñ漢🎉');
   });
-});
-
-test.each([
-  [0.04, '0.0 s'],
-  [59.94, '59.9 s'],
-  [61, '1 min 1 s'],
-  [119.7, '2 min 0 s'],
-])('%d seconds are %s', (value, text) => {
-  expect(seconds(value)).toBe(text);
 });
