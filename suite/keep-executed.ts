@@ -3,9 +3,10 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, extname, join, relative } from 'node:path';
 import { parseNotebook, type Notebook } from '../lib/contract/nbformat.ts';
 import type { SuiteCase } from './plan.ts';
+import { hasOutputs } from './regression/compare-outputs.ts';
 import { regressionFailure } from './regression/failure.ts';
 import type { RegressionOptions } from './regression/options.ts';
-import type { SuiteRun } from './run-suite.ts';
+import type { Executed, SuiteRun } from './run-suite.ts';
 
 export interface Keeping {
   /** The folder for executed notebooks, as far as they came; absent: they are not kept. */
@@ -19,16 +20,18 @@ export interface Keeping {
 export function keepExecuted({ out, regression, baseline }: Keeping): NonNullable<SuiteRun['onExecuted']> {
   return async (which, text, { source, isWell }) => {
     const good = baseline === undefined ? undefined : join(baseline, fileName(which));
-    let failure;
+    const told: Executed = {};
     if (regression && isWell) {
       const reference = regression.against === 'committed' ? source.notebook : await goodRun(good);
-      if (reference) failure = regressionFailure(parseNotebook(text), reference, source, regression);
+      if (reference) told.failure = regressionFailure(parseNotebook(text), reference, source, regression);
+      if (!reference || !hasOutputs(reference))
+        told.warnings = ['There are no earlier outputs to compare with'];
     }
-    if (good !== undefined && isWell && !failure) await write(good, text);
-    if (out === undefined) return { failure };
+    if (good !== undefined && isWell && !told.failure) await write(good, text);
+    if (out === undefined) return told;
     const file = join(out, fileName(which));
     await write(file, text);
-    return { executed: relative('', file), failure };
+    return { ...told, executed: relative('', file) };
   };
 }
 

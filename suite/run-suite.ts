@@ -35,6 +35,7 @@ export interface SuiteRun {
 export interface Executed {
   executed?: string;
   failure?: Failure | undefined;
+  warnings?: string[];
 }
 
 /** How long a cancel may take when nobody wants to wait any more. */
@@ -133,6 +134,7 @@ async function resultOf(
   const isWell = judgement.verdict === 'passed' || judgement.verdict === 'unexpected_pass';
   const told = text === undefined ? undefined : await run.onExecuted?.(which, text, { source, isWell });
   const { executed, failure } = told ?? {};
+  const warnings = [...(job.warnings ?? []), ...(told?.warnings ?? [])];
   if (failure && isWell) judgement = failed(failure, which.expectedFailure);
   const begun = job.start_time === undefined ? undefined : Date.parse(job.start_time);
   const ended = job.finish_time === undefined ? undefined : Date.parse(job.finish_time);
@@ -143,7 +145,7 @@ async function resultOf(
     job_id: job.job_id,
     job_url: run.client.pageOf(job.job_id),
     ...(job.attempts === undefined || job.attempts === 1 ? {} : { attempts: job.attempts }),
-    ...(job.warnings ? { warnings: job.warnings } : {}),
+    ...(warnings.length > 0 ? { warnings } : {}),
     ...(job.environment ? { environment: job.environment } : {}),
     ...(executed === undefined ? {} : { executed }),
   });

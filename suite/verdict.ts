@@ -85,8 +85,11 @@ function raisedIn({ cells }: Notebook, done: number | undefined): number | undef
   });
 }
 
-/** The index that a cell has in the caller's file, which has no cell of injected parameters; or had one of its own. */
-function inSource(index: number, executed: Notebook, source: Notebook): number | undefined {
+/**
+ * The index that a cell of an executed notebook has in the caller's file, which may have no cell of injected parameters;
+ * undefined for that cell itself.
+ */
+export function inSource(index: number, executed: Notebook, source: Notebook): number | undefined {
   if (executed.cells.length === source.cells.length) return index;
   const injected = executed.cells.findIndex((cell) => hasTag(cell, INJECTED_TAG));
   if (injected === -1 || index < injected) return index;

@@ -5,7 +5,8 @@ import type { NotebookResponse } from '../../lib/contract/notebooks-api.ts';
 import { EXIT, UsageError } from '../exit-code.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { connect, type ConnectionArguments } from '../options.ts';
-import { harmless, painter } from '../../suite/reports/terminal-style.ts';
+import { harmless } from '../../suite/reports/terminal-style.ts';
+import { paintFor } from '../terminal/colours.ts';
 
 type JobArguments = ConnectionArguments & { job: string };
 type JsonArguments = { json: boolean };
@@ -84,7 +85,7 @@ function show(told: NotebookResponse, asJson: boolean): void {
   if (asJson) return console.log(JSON.stringify(told, undefined, 2));
   console.log(line(told));
   if (told.traceback) {
-    const isColoured = painter(process.stdout)('red', '') !== '';
+    const isColoured = paintFor(process.stdout)('red', 'x') !== 'x';
     console.log(harmless(told.traceback.join('\n'), isColoured));
   }
 }

@@ -1,9 +1,9 @@
+import { relative, resolve } from 'node:path';
 import type { ArgumentsCamelCase, CommandModule } from 'yargs';
 import type { NoteburstClient } from '../../client/client.ts';
 import { keepExecuted } from '../../suite/keep-executed.ts';
 import { planSuite, type SuiteCase } from '../../suite/plan.ts';
 import type { SuiteReport } from '../../suite/report.ts';
-import { painter } from '../../suite/reports/terminal-style.ts';
 import { summaryText } from '../../suite/reports/terminal.ts';
 import { runSuite } from '../../suite/run-suite.ts';
 import type { SuiteFile } from '../../suite/suite-file.ts';
@@ -12,6 +12,7 @@ import { exitCodeOf, UsageError } from '../exit-code.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { readSuite } from '../load-suite.ts';
 import { address, connect, type ConnectionArguments } from '../options.ts';
+import { paintFor } from '../terminal/colours.ts';
 import { Progress } from '../terminal/progress.ts';
 import { onChange } from '../watch.ts';
 import { optionsOf, runOptions, type RunArguments } from './run-options.ts';
@@ -32,7 +33,12 @@ async function run(args: ArgumentsCamelCase<RunArguments>): Promise<number> {
   if (suite.regression?.against === 'last' && args.baseline === undefined) {
     throw new UsageError('The suite compares outputs with the last good run. Where is it? Give --baseline');
   }
-  const cases = await planSuite({ dir, suite, paths, exclude, options: await optionsOf(args) });
+  // What earlier runs have left in the suite's folder is none of its notebooks.
+  const ours = [args.out, args.baseline].flatMap((kept) =>
+    kept ? `${relative(dir, resolve(kept))}/**` : [],
+  );
+  const options = await optionsOf(args);
+  const cases = await planSuite({ dir, suite, paths, exclude: [...exclude, ...ours], options });
   const signal = untilInterrupted();
   let code = await runCases(args, client, suite, cases, signal);
   if (args.watch) {
@@ -74,7 +80,7 @@ async function runCases(
     results,
   };
   const comparison = args.previous === undefined ? undefined : await compareWith(report, args.previous);
-  process.stdout.write(summaryText(report, painter(process.stdout), comparison));
+  process.stdout.write(summaryText(report, paintFor(process.stdout), comparison));
   await writeReports(report, args, comparison);
   return exitCodeOf(results, signal.aborted);
 }

@@ -1,10 +1,11 @@
 import type { NotebookResponse } from '../../lib/contract/notebooks-api.ts';
 import type { SuiteCase } from '../../suite/plan.ts';
 import type { CaseResult } from '../../suite/report.ts';
+import { paintFor } from './colours.ts';
 import { LiveLine } from './live-line.ts';
 import { resultLine } from '../../suite/reports/terminal.ts';
 import { secondsText } from '../../suite/reports/words.ts';
-import { harmless, painter, type Paint } from '../../suite/reports/terminal-style.ts';
+import { harmless, type Paint } from '../../suite/reports/terminal-style.ts';
 
 /** Shows a suite as it runs: a line for each notebook that has ended, and on a terminal one more of what runs. */
 export class Progress implements Disposable {
@@ -19,7 +20,7 @@ export class Progress implements Disposable {
 
   constructor(cases: readonly SuiteCase[], stream: NodeJS.WritableStream) {
     this.#stream = stream;
-    this.#paint = painter(stream);
+    this.#paint = paintFor(stream);
     this.#total = cases.length;
     this.#width = Math.min(60, Math.max(...cases.map(({ name }) => name.length)));
     this.#live = new LiveLine(stream, () => this.#status());

@@ -1,7 +1,7 @@
-import { hasTag, INJECTED_TAG } from '../../lib/contract/cell-tags.ts';
 import type { Notebook } from '../../lib/contract/nbformat.ts';
 import type { Failure } from '../report.ts';
 import type { NotebookSource } from '../source/notebook-source.ts';
+import { inSource } from '../verdict.ts';
 import { compareOutputs } from './compare-outputs.ts';
 import type { RegressionOptions } from './options.ts';
 
@@ -12,10 +12,8 @@ export function regressionFailure(
   source: NotebookSource,
   options: RegressionOptions,
 ): Failure | undefined {
-  const injected = executed.cells.findIndex((cell) => hasTag(cell, INJECTED_TAG));
-  const isAdded = injected !== -1 && executed.cells.length > source.notebook.cells.length;
   const differences = compareOutputs(executed, reference, options).map(({ cell, diff }) => ({
-    cell: isAdded && cell > injected ? cell - 1 : cell,
+    cell: inSource(cell, executed, source.notebook) ?? cell,
     diff,
   }));
   const [first] = differences;

@@ -4,10 +4,9 @@ import type { Verdict } from '../report.ts';
 
 export type Paint = (style: Parameters<typeof styleText>[0], text: string) => string;
 
-/** Colours where the stream shows them: `NO_COLOR` and `FORCE_COLOR` are heeded. */
-export function painter(stream: NodeJS.WritableStream): Paint {
+/** Colours where the stream shows them (`NO_COLOR` is heeded), or anyway when they are forced. */
+export function painter(stream: NodeJS.WritableStream, isForced = false): Paint {
   const { isTTY = false } = stream as Partial<WriteStream>;
-  const isForced = Number(process.env['FORCE_COLOR'] ?? 0) > 0;
   const isColoured = isForced || (isTTY && (stream as WriteStream).hasColors());
   return (style, text) => (isColoured ? styleText(style, text, { validateStream: false }) : text);
 }

@@ -3,7 +3,8 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { parseNotebook } from '../../lib/contract/nbformat.ts';
 import { suiteReport, type CaseResult, type SuiteReport } from '../../suite/report.ts';
-import { GOOD, writeSuite } from '../support/suite-notebooks.ts';
+import { junitFaults } from '../support/junit.ts';
+import { GOOD, writeNotebook, writeSuite } from '../support/suite-notebooks.ts';
 import { Command, type Said } from './support/command.ts';
 
 const command = new Command();
@@ -13,7 +14,10 @@ describe('a suite of thirty notebooks', () => {
   let report: SuiteReport;
   beforeAll(async () => {
     writeSuite(command.dir);
-    const files = ['json', 'html', 'junit', 'markdown'].flatMap((kind) => [`--${kind}`, `reports/report.${kind}`]);
+    const files = ['json', 'html', 'junit', 'markdown'].flatMap((kind) => [
+      `--${kind}`,
+      `reports/report.${kind}`,
+    ]);
     said = await command.run(['run', '--out', 'executed', ...files]);
     report = suiteReport.parse(JSON.parse(readFileSync(join(command.dir, 'reports/report.json'), 'utf8')));
   }, 120_000);
@@ -58,14 +62,15 @@ describe('a suite of thirty notebooks', () => {
   });
 
   test('prints a line for each, tracebacks without colours, and a summary', () => {
-    expect(said.stdout).toMatch(/^✓ good\/notebook-01\.ipynb +\d+\.\d s$/m);
-    expect(said.stdout).toMatch(/^~ wrong\/expected\.ipynb .*failed as expected: waits for a feature$/m);
-    expect(said.stdout).toContain(
-      `at wrong/missing.ipynb:${lineOf('wrong/missing.ipynb', 'a + missing')}, cell 2, line 1`,
+    expect(said.stdout).toMatch(/^✓ good\/notebook-01\.ipynb +[\d.]+ m?s$/m);
+    expect(said.stdout).toMatch(
+      /^~ wrong\/expected\.ipynb .*failed as expected: NotImplementedError: not yet$/m,
     );
+    const line = lineOf('wrong/missing.ipynb', 'a + missing');
+    expect(said.stdout).toContain(`wrong/missing.ipynb:${line}: cell 1, line 1 (line ${line} of the file)`);
     expect(said.stdout).toContain("NameError: name 'missing' is not defined");
     expect(said.stdout).not.toContain('\u001B');
-    expect(said.stdout).toMatch(new RegExp(`^${GOOD} passed, 4 failed, 1 failed as expected in `, 'm'));
+    expect(said.stdout).toMatch(new RegExp(`^4 failed, 1 failed as expected, ${GOOD} passed in `, 'm'));
   });
 
   test('keeps what was executed, also in part', () => {
@@ -76,5 +81,18 @@ describe('a suite of thirty notebooks', () => {
       outputs: [{ text: '{"n": 100}\n' }],
     });
     expect(executed('wrong/hangs.ipynb').cells[0]).toMatchObject({ outputs: [{ text: 'until here\n' }] });
+  });
+
+  test('is reported as a page, as JUnit XML and in Markdown, and compared with an earlier run', async () => {
+    const written = (kind: string) => readFileSync(join(command.dir, `reports/report.${kind}`), 'utf8');
+    expect(await junitFaults(written('junit'))).toEqual([]);
+    expect(written('junit')).toContain('failures="4"');
+    expect(written('html')).toContain('href="./../executed/wrong/missing.ipynb"');
+    expect(written('markdown')).toContain('NameError');
+    writeNotebook(join(command.dir, 'wrong/missing.ipynb'), ['a = 1', 'a + 1']);
+    const { code, stdout } = await command.run(['run', 'wrong', '--previous', 'reports/report.json']);
+    expect(stdout).toContain('fixed: wrong/missing.ipynb');
+    expect(stdout).toContain('gone: good/notebook-01.ipynb');
+    expect(code).toBe(1);
   });
 });

@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '../..');
-const PRODUCT = ['client', 'functions', 'lib', 'suite', 'workers'];
+const PRODUCT = ['cli', 'client', 'functions', 'lib', 'suite', 'workers'];
 
 interface Module {
   /** Path below the project's folder. */
@@ -74,6 +74,8 @@ describe('imports go one way', () => {
     const rooms = /^(functions|workers|cli|action|platform|test|bench|build|lib)\//;
     const suite = (name: string) => !rooms.test(name) || /^lib\/(contract|html)\//.test(name);
     expect(violations('suite/', suite)).toEqual([]);
+    const cli = /^(cli\/|suite\/|client\/|lib\/contract\/|package\.json$|node:|yargs$|yaml$|zod$)/;
+    expect(violations('cli/', (name) => cli.test(name))).toEqual([]);
     const html = (name: string) => name.startsWith('lib/html/') || name === 'anser' || isBuiltin(name);
     expect(violations('lib/html/', html)).toEqual([]);
   });
@@ -122,9 +124,9 @@ describe('imports go one way', () => {
 
   test('the environment is read where a process begins, nowhere else', () => {
     const roots = ['workers/executor/main.ts', 'lib/http/run-function.ts'];
-    // Whether a terminal wants colours is the terminal's to say, by `FORCE_COLOR`.
-    roots.push('suite/reports/terminal-style.ts');
-    const readers = all.filter(({ text }) => text.includes('process.env')).map(({ file }) => file);
+    // A command is all of its process.
+    const rooms = all.filter(({ file }) => !file.startsWith('cli/'));
+    const readers = rooms.filter(({ text }) => text.includes('process.env')).map(({ file }) => file);
     expect(readers.toSorted()).toEqual(roots.toSorted());
   });
 });
