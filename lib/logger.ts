@@ -3,7 +3,7 @@ import { pino, stdSerializers, stdTimeFunctions, type Logger, type LoggerOptions
 export type { Logger };
 
 /** Whatever carries one of these names is never printed, however deep a careless `log.info({ request })` puts it. */
-const SECRET_PATHS = ['token', 'authorization', 'cookie', 'headers', 'password'].flatMap((name) => [
+const SECRET_PATHS = ['token', 'authorization', 'cookie', 'headers', 'password', 'secret'].flatMap((name) => [
   name,
   `*.${name}`,
   `*.*.${name}`,

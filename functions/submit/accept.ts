@@ -1,3 +1,4 @@
+import { showCallback } from '../../lib/contract/callback.ts';
 import { newJobId, queueNameOf, type NbexecJobData } from '../../lib/contract/nbexec-job.ts';
 import type { PostNotebookRequest } from '../../lib/contract/notebooks-api.ts';
 import { poolFor, type Pools } from '../../lib/contract/pool.ts';
@@ -8,10 +9,12 @@ import { EndWait, preferenceApplied } from '../../lib/http/prefer.ts';
 import { retryAfter } from '../../lib/http/retry-after.ts';
 import type { LiveParts } from '../../lib/http/run-function.ts';
 import type { Admission, Admitted } from '../../lib/queue/admission.ts';
+import { isAllowedUrl, type AllowedHosts } from '../../lib/outgoing/allowed-hosts.ts';
+import { callbackWrites } from '../../lib/queue/callbacks.ts';
 import type { JobSnapshot, NbexecQueue } from '../../lib/queue/nbexec-queue.ts';
 import type { ResultStore } from '../../lib/queue/result-store.ts';
 import { fingerprintsOf } from './fingerprints.ts';
-import { notAccepted, unknownPool } from './refusals.ts';
+import { hostNotAllowed, notAccepted, unknownPool } from './refusals.ts';
 
 export interface AcceptParts {
   callers: CallerCheck;
@@ -22,6 +25,9 @@ export interface AcceptParts {
   pools: Pools;
   apiUrl: string;
   sourceTtlSeconds: number;
+  /** Where callbacks may go. */
+  allowedHosts: AllowedHosts;
+  courierQueue: string;
 }
 
 /** Makes a job of a notebook, or finds the one that it has become already, and answers with it. */
@@ -34,6 +40,8 @@ export async function accept(
 ): Promise<ApiReply> {
   const pool = poolFor(parts.pools, body);
   if (!pool) throw unknownPool(parts.pools, body);
+  const { callback } = body;
+  if (callback && !isAllowedUrl(parts.allowedHosts, new URL(callback.url))) throw hostNotAllowed();
   const fresh = newJobId(pool.queueName);
   // Before the job is there, so that its end cannot be missed; most are made under this id.
   using early = EndWait.begin(request, parts.live.watch, fresh);
@@ -43,7 +51,7 @@ export async function accept(
   const wait = id === fresh ? early : late;
   if (admitted.exists) return answer(parts, request, await found(parts, request, wait, id), wait);
   const mayHaveEnded = !wait?.isSubscribed;
-  const accepted = await add(parts, request, dataOf(owner, body), body.ipynb, admitted);
+  const accepted = await add(parts, request, owner, body, admitted);
   request.log.info({ job_id: id, owner, kernel_name: body.kernel_name }, 'job accepted');
   try {
     const job = await wait?.ended(parts.queue, id, mayHaveEnded);
@@ -74,20 +82,23 @@ async function admit(
   }
 }
 
-/** Its notebook and the job, all or nothing: a job on the queue can be fetched at once. */
+/** Its notebook, whom to tell, and the job, all or nothing: a job on the queue can be fetched, and end, at once. */
 async function add(
   parts: AcceptParts,
   request: ApiRequest,
-  data: NbexecJobData,
-  ipynb: string,
+  owner: string,
+  body: PostNotebookRequest,
   { jobId, confirm }: Admitted,
 ): Promise<JobSnapshot> {
+  const { courierQueue, sourceTtlSeconds } = parts;
+  const data = dataOf(owner, body);
   try {
-    const source = await parts.store.sourceWrite(jobId, ipynb, parts.sourceTtlSeconds);
-    const added = await parts.queue.add(jobId, data, [source, ...confirm]);
+    const source = await parts.store.sourceWrite(jobId, body.ipynb, sourceTtlSeconds);
+    const told = body.callback ? callbackWrites(jobId, body.callback, courierQueue, sourceTtlSeconds) : [];
+    const added = await parts.queue.add(jobId, data, [source, ...told, ...confirm]);
     return { id: jobId, data, state: 'waiting', ...added };
   } catch (error) {
-    request.log.warn({ err: error, job_id: jobId, owner: data.owner }, 'job not accepted');
+    request.log.warn({ err: error, job_id: jobId, owner }, 'job not accepted');
     throw notAccepted(error);
   }
 }
@@ -146,5 +157,6 @@ function dataOf(owner: string, body: PostNotebookRequest): NbexecJobData {
     ...(body.cell_timeout === undefined ? {} : { cell_timeout_seconds: body.cell_timeout }),
     ...(body.priority === undefined ? {} : { priority: body.priority }),
     ...(body.tags === undefined ? {} : { tags: body.tags }),
+    ...(body.callback === undefined ? {} : { callback: showCallback(body.callback) }),
   };
 }

@@ -26,6 +26,12 @@ function refusal(status: number, type: string, error: Error & { retryAfterSecond
   return new HttpError(status, { type, msg, ...ofKey }, headers);
 }
 
+/** The URL is not quoted: its query may be secret. */
+export function hostNotAllowed(): HttpError {
+  const msg = 'This service sends no callbacks to this host and port';
+  return new HttpError(422, { type: 'host_not_allowed', loc: ['body', 'callback', 'url'], msg });
+}
+
 /** No executors have what is asked for; it is not quoted, as it may be anything. */
 export function unknownPool(pools: Pools, { image, size }: PostNotebookRequest): HttpError {
   const isImage = image !== undefined && pools.every((pool) => pool.image !== image);

@@ -47,13 +47,14 @@ export const positiveInteger = z.coerce.number('should be a whole number').multi
 
 /** What else stands behind the prefix of all keys (see lib/contract/job-keys.ts, lib/queue): no queue may be called so. */
 const TAKEN =
-  /^(bots|cancel|epoch|events|flows|idempotency|inflight|lease|own|result|source|sweep|unfinished|verdict)$/;
+  /^(bots|callbacks?|cancel|epoch|events|flows|idempotency|inflight|lease|own|result|source|sweep|target|unfinished|verdict)$/;
 
-export const queueName = z
+export const queueNameText = z
   .string()
   .regex(/^[a-z][a-z0-9-]*$/, 'should be lower-case letters, digits and hyphens, beginning with a letter')
-  .refine((name) => !TAKEN.test(name), 'is a name that other keys in Redis have')
-  .default('nbexec');
+  .refine((name) => !TAKEN.test(name), 'is a name that other keys in Redis have');
+
+export const queueName = queueNameText.default('nbexec');
 
 /** What every process of the service reads. */
 export const commonEnv = {

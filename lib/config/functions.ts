@@ -1,10 +1,13 @@
 import { z } from 'zod';
 import type { Pools } from '../contract/pool.ts';
+import type { AllowedHosts } from '../outgoing/allowed-hosts.ts';
+import { apiEnv, apiUrl } from './api-env.ts';
+import { callbackEnv } from './callback-env.ts';
 import {
   commonConfig,
   commonEnv,
   type CommonConfig,
-  httpUrl,
+  ConfigError,
   parseEnv,
   positiveInteger,
   positiveSeconds,
@@ -18,11 +21,8 @@ const MAX_JOB_TIMEOUT_SECONDS = 7 * 86_400;
 export const functionEnv = withRedisRules(
   z.object({
     ...commonEnv,
-    NOTEBURST_PATH_PREFIX: z
-      .string()
-      .regex(/^\/[\w./-]*[\w-]$/, 'should be a path such as /noteburst')
-      .default('/noteburst')
-      .describe('Where the ingress serves the API.'),
+    ...apiEnv,
+    ...callbackEnv,
     NOTEBURST_POOLS_PATH: z
       .string()
       .optional()
@@ -40,7 +40,6 @@ export const functionEnv = withRedisRules(
       .describe(
         'Who may read, though not cancel, the jobs of everybody: user names, with commas between them.',
       ),
-    NOTEBURST_ENVIRONMENT_URL: httpUrl.describe('The base URL of the science platform, as callers see it.'),
     NOTEBURST_WORKER_JOB_TIMEOUT: positiveSeconds
       // Timers count 24 days at most; what is longer fires at once.
       .max(MAX_JOB_TIMEOUT_SECONDS, `should be at most ${MAX_JOB_TIMEOUT_SECONDS}, 7 days`)
@@ -87,17 +86,26 @@ export interface FunctionConfig extends CommonConfig {
   maxWatchers: number;
   /** How long a submitted notebook is kept: until the job must have started, run, and its result expired. */
   sourceTtlSeconds: number;
+  /** Where callbacks may go. */
+  allowedHosts: AllowedHosts;
+  courierQueue: string;
 }
 
 /** @throws {ConfigError} naming every variable that is wrong */
 export function functionConfig(environment: NodeJS.ProcessEnv): FunctionConfig {
   const env = parseEnv(functionEnv, environment);
+  const pools = readPools(env.NOTEBURST_WORKER_QUEUE_NAME, env.NOTEBURST_POOLS_PATH);
+  const courierQueue = env.NOTEBURST_COURIER_QUEUE_NAME;
+  if (pools.some(({ queueName }) => queueName === courierQueue))
+    throw new ConfigError('NOTEBURST_COURIER_QUEUE_NAME: is the name of a pool’s queue');
   return {
     ...commonConfig(env),
     pathPrefix: env.NOTEBURST_PATH_PREFIX,
-    apiUrl: `${env.NOTEBURST_ENVIRONMENT_URL}${env.NOTEBURST_PATH_PREFIX}/v1`,
+    apiUrl: apiUrl(env),
     repertoireUrl: env.REPERTOIRE_BASE_URL,
-    pools: readPools(env.NOTEBURST_WORKER_QUEUE_NAME, env.NOTEBURST_POOLS_PATH),
+    pools,
+    allowedHosts: env.NOTEBURST_CALLBACK_ALLOWED_HOSTS,
+    courierQueue,
     requiredScope: env.NOTEBURST_REQUIRED_SCOPE,
     readers: new Set(env.NOTEBURST_READERS),
     maxTimeoutSeconds: env.NOTEBURST_WORKER_JOB_TIMEOUT,

@@ -18,7 +18,7 @@ export const jobPhase = z.enum([
 export type JobPhase = z.infer<typeof jobPhase>;
 
 /** The phase of a job that has ended, with an error or without. */
-export function endPhase(error: ExecutionError | undefined): JobPhase {
+export function endPhase(error: ExecutionError | undefined): 'completed' | 'aborted' | 'failed' {
   if (!error) return 'completed';
   return error.reason === 'cancelled' ? 'aborted' : 'failed';
 }

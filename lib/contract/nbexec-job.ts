@@ -1,5 +1,6 @@
 /** What submit puts on the queue and what an executor leaves there; both ends and status read it by these schemas. */
 import { z } from 'zod';
+import { shownCallback } from './callback.ts';
 import { executionError, notebookError } from './execution-error.ts';
 
 /** The hash tag keeps every key of the service in one slot of a Redis Cluster, as BullMQ's scripts need. */
@@ -26,6 +27,8 @@ export const nbexecJobData = z.object({
   priority: z.enum(JOB_PRIORITIES).optional(),
   /** The owner's own words for it. */
   tags: z.array(z.string()).optional(),
+  /** Where its end is told, as it is shown; what delivering takes lies beside the job. */
+  callback: shownCallback.optional(),
   /** Set by the executor just before the first cell, when `enable_retry` is false: from then on no rerun. */
   first_cell_started: z.boolean().optional(),
   /** How often an executor gave the job back because its lab failed. */

@@ -1,5 +1,6 @@
 /** The wire form of /noteburst/v1/notebooks: the one source of types, validation and the OpenAPI document. */
 import { z } from 'zod';
+import { callbackRecord, callbackRequest } from './callback.ts';
 import { parseDurationSeconds } from './duration.ts';
 import { executionError, notebookError } from './execution-error.ts';
 import { InvalidNotebookError, parseNotebook, checkNotebook } from './nbformat.ts';
@@ -179,6 +180,7 @@ export const postNotebookRequest = (maxTimeoutSeconds: number) =>
           description:
             "Whether an unfinished job of the caller's that runs the same notebook in the same way will do.",
         }),
+      callback: callbackRequest,
     },
     { error: 'Input should be an object' },
   );
@@ -243,6 +245,7 @@ export const notebookResponse = z.object({
   attempts: z.number().int().optional().meta({ description: 'How often the job was begun.' }),
   environment: jobEnvironment.optional(),
   tags: z.array(z.string()).optional().meta({ description: 'As they were submitted.' }),
+  callback: callbackRecord.optional(),
 });
 export type NotebookResponse = z.infer<typeof notebookResponse>;
 

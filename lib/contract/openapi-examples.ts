@@ -38,6 +38,17 @@ export const requestExamples: Record<string, { summary: string; value: RequestBo
       priority: 'ci',
     },
   },
+  callback: {
+    summary: 'A notebook whose end is to be told',
+    value: {
+      ipynb: NOTEBOOK,
+      callback: {
+        url: 'https://ci.example.org/hooks/noteburst?run=17',
+        secret: 'whsec_bm90IGEgc2VjcmV0LCBidXQgYW4gZXhhbXBsZQ==',
+        events: ['job.completed', 'job.failed'],
+      },
+    },
+  },
 };
 
 const queued: Job = {
@@ -69,6 +80,23 @@ export const jobExamples: Record<string, { summary: string; value: Job }> = {
   complete: {
     summary: 'It ran to its end',
     value: { ...ended, success: true, ipynb: JSON.stringify(NOTEBOOK), phase: 'completed' },
+  },
+  told: {
+    summary: 'It ran to its end, which its callback was told of',
+    value: {
+      ...ended,
+      success: true,
+      ipynb: JSON.stringify(NOTEBOOK),
+      phase: 'completed',
+      callback: {
+        url: 'https://ci.example.org/hooks/noteburst',
+        events: ['job.completed', 'job.failed'],
+        state: 'delivered',
+        attempts: 1,
+        last_attempt_time: '2026-03-01T12:00:10.100Z',
+        last_status: 204,
+      },
+    },
   },
   raised: {
     summary: 'The notebook raised: a success of the service, with what was executed until then',

@@ -1,5 +1,6 @@
 /** The JSON Schemas of the wire, made from the zod schemas that check it. */
 import { z } from 'zod';
+import { callbackRecord } from './callback.ts';
 import { executionError, notebookError } from './execution-error.ts';
 import { liveEvent } from './live-event.ts';
 import { jobEnvironment, jobProgress } from './nbexec-job.ts';
@@ -145,6 +146,7 @@ export function componentSchemas(maxTimeoutSeconds: number, pools: Pools): Recor
       NotebookListResponse: notebookListResponse,
       NotebookError: notebookError,
       NoteburstExecutionError: executionError,
+      CallbackRecord: callbackRecord,
       JobProgress: jobProgress,
       JobEnvironment: jobEnvironment,
       LiveEvent: liveEvent,

@@ -1,3 +1,4 @@
+import type { CallbackRecord } from '../contract/callback.ts';
 import { endPhase, type JobPhase, type JobStatus } from '../contract/job-status.ts';
 import { errorOf, type ExecutionError } from '../contract/execution-error.ts';
 import type { NotebookResponse } from '../contract/notebooks-api.ts';
@@ -37,6 +38,7 @@ export function notebookResponse(
     phase: phaseOf(job),
     ...(job.attempts === undefined ? {} : { attempts: job.attempts }),
     ...(job.data.tags ? { tags: job.data.tags } : {}),
+    ...callbackOf(job),
     ...(job.progress && STARTED.has(job.state) ? { progress: job.progress } : {}),
   };
 }
@@ -65,6 +67,13 @@ function ending(job: JobSnapshot, bodies: Bodies): Partial<NotebookResponse> {
     ...(error ? { error } : {}),
     ...additions(job.outcome),
   };
+}
+
+/** Nothing is noted of a delivery before its first attempt is over. */
+function callbackOf({ data, state, delivery }: JobSnapshot): { callback?: CallbackRecord } {
+  if (!data.callback) return {};
+  const begun = { state: state === 'ended' ? 'delivering' : 'waiting', attempts: 0 } as const;
+  return { callback: { ...data.callback, ...(delivery ?? begun) } };
 }
 
 /** What Noteburst v1 did not tell of an end. */

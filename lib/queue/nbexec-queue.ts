@@ -1,5 +1,6 @@
 import { createIORedisClient, Job, Queue, type IRedisClient } from 'bullmq';
 import type { Redis } from 'ioredis';
+import type { CallbackDelivery } from '../contract/callback.ts';
 import {
   JOB_NAME,
   KEY_PREFIX,
@@ -7,6 +8,7 @@ import {
   type NbexecJobData,
   type NbexecOutcome,
 } from '../contract/nbexec-job.ts';
+import { readDeliveries } from './callbacks.ts';
 import { placeCommand, UNPLACED } from './fair-order.ts';
 import { ownJobWrites, readOwnJobs, type OwnJobsCursor } from './own-jobs.ts';
 import { replicated } from './redis.ts';
@@ -33,6 +35,8 @@ export interface JobSnapshot {
   cancelling?: boolean;
   /** In how many seconds a job that waits may be started, as far as can be told. */
   startsInSeconds?: number;
+  /** How far its callback has come; absent without one, and before the first attempt is over. */
+  delivery?: CallbackDelivery;
 }
 
 /** A job in its caller's list. */
@@ -116,6 +120,11 @@ export class NbexecQueue {
   /** @returns the job, or undefined when it never was, or ended longer ago than the retention */
   async find(jobId: string): Promise<JobSnapshot | undefined> {
     this.#assertConnected();
+    const found = await this.#find(jobId);
+    return found && (await this.#withDeliveries([found]))[0];
+  }
+
+  async #find(jobId: string): Promise<JobSnapshot | undefined> {
     const before = await this.#job(jobId);
     // One that has ended stays as it is, and a poll of it costs one command.
     if (before === undefined || before.finishedOn !== undefined) return this.#endedJob(jobId, before);
@@ -129,6 +138,15 @@ export class NbexecQueue {
     if (job === undefined || job.finishedOn !== undefined) return this.#endedJob(jobId, job);
     const found = { ...snapshot(jobId, job, state), ...(cancelling ? { cancelling } : {}) };
     return found.state === 'waiting' ? { ...found, startsInSeconds: startsIn } : found;
+  }
+
+  async #withDeliveries(jobs: JobSnapshot[]): Promise<JobSnapshot[]> {
+    const told = jobs.filter(({ data }) => data.callback).map(({ id }) => id);
+    const deliveries = await readDeliveries(this.#redis, told);
+    return jobs.map((job) => {
+      const delivery = deliveries.get(job.id);
+      return delivery ? { ...job, delivery } : job;
+    });
   }
 
   #job(jobId: string): Promise<Job<NbexecJobData, NbexecOutcome> | undefined> {
@@ -159,7 +177,9 @@ export class NbexecQueue {
       return [{ place, job: found }];
     });
     const next = stored.length > limit ? stored[limit - 1]?.place : undefined;
-    return { listed, ...(next && { next }) };
+    const jobs = await this.#withDeliveries(listed.map(({ job }) => job));
+    const shown = listed.map(({ place }, n) => ({ place, job: jobs[n] as JobSnapshot }));
+    return { listed: shown, ...(next && { next }) };
   }
 
   /** Cancels a job that is there: one that waits has ended with that, one that runs will soon. */

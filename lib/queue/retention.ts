@@ -1,6 +1,6 @@
 /** How long ended jobs and their notebooks are kept: the oldest go first, each with all that belongs to it. */
 import type { Redis } from 'ioredis';
-import { eventsKey, verdictKey } from '../contract/job-keys.ts';
+import { deliveryKey, eventsKey, verdictKey } from '../contract/job-keys.ts';
 import { KEY_PREFIX } from '../contract/nbexec-job.ts';
 import { bullKey } from './bull-keys.ts';
 import { PAGE } from './expiry.ts';
@@ -28,9 +28,9 @@ end
 return { #ids, room, #ids == 0 and 1 or 0 }`;
 
 const REMOVE = `${BODIES}
-for n = 4, #ARGV do
+for n = 5, #ARGV do
   local id = ARGV[n]
-  redis.call('DEL', ARGV[2] .. id, ARGV[3] .. id, bodies(ARGV[1], id))
+  redis.call('DEL', ARGV[2] .. id, ARGV[3] .. id, ARGV[4] .. id, bodies(ARGV[1], id))
   redis.call('DEL', ARGV[1] .. id, ARGV[1] .. id .. ':logs')
   redis.call('ZREM', KEYS[1], id)
 end`;
@@ -92,7 +92,7 @@ export async function removeBeyond(
 }
 
 async function remove(redis: Redis, queueName: string, set: string, ids: string[]): Promise<number> {
-  const prefixes = [bullKey(queueName, ''), eventsKey(''), verdictKey('')];
+  const prefixes = [bullKey(queueName, ''), eventsKey(''), verdictKey(''), deliveryKey('')];
   if (ids.length > 0) await redis.eval(REMOVE, 1, bullKey(queueName, set), ...prefixes, ...ids);
   return ids.length;
 }

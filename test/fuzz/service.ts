@@ -40,7 +40,11 @@ export class FuzzedService implements AsyncDisposable {
           scratchDir,
         },
         // Streams of jobs that nobody runs would last.
-        functionEnv: { NOTEBURST_MAX_JOBS_PER_CALLER: '1000000', NOTEBURST_STREAM_MAX_SECONDS: '0.5' },
+        functionEnv: {
+          NOTEBURST_MAX_JOBS_PER_CALLER: '1000000',
+          NOTEBURST_STREAM_MAX_SECONDS: '0.5',
+          NOTEBURST_CALLBACK_ALLOWED_HOSTS: 'hooks.example.org',
+        },
       }),
     );
     for (const name of ['submit', 'status'] as const) upstreams[name] = { url: stack.url(name) };

@@ -7,6 +7,7 @@ import { functionServer, TIMEOUTS } from '../../lib/http/server.ts';
 import type { Pool, Pools } from '../../lib/contract/pool.ts';
 import type { LiveEvent } from '../../lib/contract/live-event.ts';
 import { JobWatch } from '../../lib/queue/job-watch.ts';
+import { allowedHost } from '../../lib/outgoing/allowed-hosts.ts';
 import type { StoredEvent } from '../../lib/queue/live-events.ts';
 import type { Admitted, Submission } from '../../lib/queue/admission.ts';
 import type { JobSnapshot } from '../../lib/queue/nbexec-queue.ts';
@@ -45,6 +46,11 @@ export interface TestServer extends AsyncDisposable {
   /** Everything it logged. */
   lines: string[];
 }
+
+/** Where callbacks may go. */
+export const ALLOWED_HOSTS = ['hooks.example.org', '*.lsst.example', 'internal:inside.svc:8443'].flatMap(
+  (text) => allowedHost(text) ?? [],
+);
 
 /** What the functions' streams do by default in the tests. */
 export const STREAM = { streamHeartbeatMs: 15_000, streamMaxMs: 60_000 };
@@ -157,6 +163,8 @@ export class MemoryParts {
       admission: this.admission,
       maxTimeoutSeconds: MAX_TIMEOUT_SECONDS,
       sourceTtlSeconds: 60,
+      allowedHosts: ALLOWED_HOSTS,
+      courierQueue: 'courier',
     });
 
   readonly status = (stream = STREAM): ApiHandler => statusHandler({ ...this.#common(), ...stream });

@@ -38,6 +38,7 @@ export async function functionsOn(
   stack: AsyncDisposableStack,
   maxJobsPerCaller = 100,
   otherPools: readonly Pool[] = [],
+  courierQueue = `courier-${queueName}`,
 ): Promise<Functions> {
   const redis = requestRedis(redisSetup);
   redis.on('error', () => undefined);
@@ -65,6 +66,8 @@ export async function functionsOn(
     apiUrl: API_URL,
     maxTimeoutSeconds: 3_600,
     sourceTtlSeconds: 120,
+    allowedHosts: [{ name: '*', port: 443, isInternal: false }],
+    courierQueue,
   };
   const submit = stack.use(await serve(submitHandler(parts)));
   const status = stack.use(await serve(statusHandler({ ...parts, ...STREAM })));

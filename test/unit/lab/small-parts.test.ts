@@ -1,5 +1,5 @@
 import { expect, test, vi } from 'vitest';
-import { retryAfterMs } from '../../../workers/executor/lab/http-message.ts';
+import { retryAfterMs } from '../../../lib/http/retry-after-ms.ts';
 import { keepAlive } from '../../../workers/executor/lab/keepalive.ts';
 import { repeat } from '../../../workers/executor/lab/repeat.ts';
 

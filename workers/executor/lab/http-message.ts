@@ -1,5 +1,6 @@
 import type { Dispatcher } from 'undici';
 import type { z } from 'zod';
+import { retryAfterMs } from '../../../lib/http/retry-after-ms.ts';
 import { JupyterProtocolError, JupyterResponseError } from './errors.ts';
 
 type Answer = Dispatcher.ResponseData;
@@ -43,17 +44,6 @@ export async function throwUnlessSuccess(method: string, url: URL, answer: Answe
   await answer.body.dump();
   const retryAfter = [answer.headers['retry-after']].flat()[0];
   throw new JupyterResponseError(method, url.pathname, answer.statusCode, retryAfterMs(retryAfter));
-}
-
-/**
- * Reads Retry-After, which is seconds or a date.
- *
- * @returns milliseconds from now, never negative; undefined if absent or unreadable
- */
-export function retryAfterMs(value: string | undefined, now: number = Date.now()): number | undefined {
-  if (value === undefined) return undefined;
-  const ms = /^\d+$/.test(value.trim()) ? Number(value) * 1000 : Date.parse(value) - now;
-  return Number.isNaN(ms) ? undefined : Math.max(0, ms);
 }
 
 /** @param call names the request in the error, for example "GET /nb/hub/api/users/bot-a" */
