@@ -84,8 +84,19 @@ async function main(options: StartOptions, stop: StopSignals): Promise<number> {
       (_, n) => `bot-noteburst${`${n + 1}`.padStart(2, '0')}`,
     );
     const logLevel = options.verbose ? 'DEBUG' : 'INFO';
-    const { executors } = options;
-    platform = await startPlatform({ stateDir, originPort, identities, executors, logLevel, steps }, signal);
+    const { executors, callbacks } = options;
+    platform = await startPlatform(
+      {
+        stateDir,
+        originPort,
+        identities,
+        executors,
+        logLevel,
+        steps,
+        ...(callbacks !== undefined && { callbackHosts: callbacks }),
+      },
+      signal,
+    );
     const started = platform.executors;
     await steps.run(
       executors === 1 ? 'Executor with a warm lab' : `${executors} executors with warm labs`,

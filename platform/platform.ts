@@ -12,7 +12,7 @@ import { serialize, TokenStore } from './origin/token-store.ts';
 import { baseEnv } from './services/base-env.ts';
 import type { ServiceContext } from './services/context.ts';
 import { startHub, type RunningLab } from './services/hub.ts';
-import { ENTRIES, startExecutor, startFunction, writeIdentities } from './services/product.ts';
+import { ENTRIES, startExecutor, startServer, writeIdentities } from './services/product.ts';
 import type { Entries, Executor } from './services/product.ts';
 import { startRedis } from './services/redis.ts';
 import { setUp } from './setup/set-up.ts';
@@ -38,6 +38,8 @@ export interface PlatformOptions {
   /** Whether to start submit and status. */
   functions?: boolean;
   functionEnv?: Record<string, string>;
+  /** Where callbacks may go, with a courier that delivers them; none when left out. */
+  callbackHosts?: string;
   /** Other entry points than the product's. */
   entries?: Partial<Entries>;
   logLevel?: string;
@@ -152,8 +154,15 @@ async function start(
     started: (process) => void processes.push(process),
   });
 
-  const [proxyPort = 0, proxyApi = 0, hubPort = 0, submitPort = 0, statusPort = 0, anyRedisPort = 0] =
-    await freePorts(6);
+  const [
+    proxyPort = 0,
+    proxyApi = 0,
+    hubPort = 0,
+    submitPort = 0,
+    statusPort = 0,
+    courierPort = 0,
+    anyRedisPort = 0,
+  ] = await freePorts(7);
   const store = new TokenStore();
   const upstreams: Upstreams = { hub: { url: `http://127.0.0.1:${proxyPort}` } };
   if (options.functions !== false) {
@@ -189,12 +198,20 @@ async function start(
       note(redisServer.version);
     });
     if (options.functions === false) return;
-    const functionEnv = options.functionEnv ?? {};
+    const { callbackHosts, functionEnv = {} } = options;
+    const env = {
+      ...functionEnv,
+      ...(callbackHosts !== undefined && { NOTEBURST_CALLBACK_ALLOWED_HOSTS: callbackHosts }),
+    };
     await steps.run('Functions (submit, status)', async () => {
       await allEnded([
-        startFunction(productContext, settings, 'submit', submitPort, functionEnv),
-        startFunction(productContext, settings, 'status', statusPort, functionEnv),
+        startServer(productContext, settings, 'submit', submitPort, env),
+        startServer(productContext, settings, 'status', statusPort, env),
       ]);
+    });
+    if (callbackHosts === undefined) return;
+    await steps.run('Courier', async () => {
+      await startServer(productContext, settings, 'courier', courierPort, env);
     });
   };
   // Both are waited for even if one fails, so that nothing is started any more when the stopping begins.

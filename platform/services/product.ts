@@ -18,6 +18,7 @@ export const ENTRIES = {
   submit: join(ROOT, 'functions/submit/index.ts'),
   status: join(ROOT, 'functions/status/index.ts'),
   executor: join(ROOT, 'workers/executor/main.ts'),
+  courier: join(ROOT, 'workers/courier/main.ts'),
 };
 export type Entries = Record<keyof typeof ENTRIES, string>;
 
@@ -54,11 +55,11 @@ function start(context: ServiceContext, settings: ProductSettings, options: Star
   return process_;
 }
 
-/** Starts one of the two functions and waits until it answers. */
-export async function startFunction(
+/** Starts one of the functions, or a courier, and waits until it answers. */
+export async function startServer(
   context: ServiceContext,
   settings: ProductSettings,
-  entry: 'submit' | 'status',
+  entry: 'submit' | 'status' | 'courier',
   port: number,
   env: Record<string, string> = {},
 ): Promise<ManagedProcess> {

@@ -15,6 +15,8 @@ export interface StartOptions {
   timeout: string;
   kernel: string;
   executors: number;
+  /** Where callbacks may go, as in NOTEBURST_CALLBACK_ALLOWED_HOSTS. */
+  callbacks?: string;
   verbose: boolean;
 }
 
@@ -76,6 +78,7 @@ export function parseOptions(argv: readonly string[], isTTY: boolean): StartOpti
     .option('--timeout <duration>', 'how long the notebook may run: 90, 5m, "1h 30m"', '5m')
     .option('--kernel <name>', 'which kernel runs it: lsst or python3', 'lsst')
     .option('--executors <n>', 'how many labs take jobs', integer(1, 16), 1)
+    .option('--callbacks <hosts>', 'start a courier that may call these: internal:localhost:8443')
     .option('--verbose', 'the services log more')
     .addHelpText('after', HELP)
     .exitOverride()
@@ -96,6 +99,7 @@ export function parseOptions(argv: readonly string[], isTTY: boolean): StartOpti
     timeout: string;
     kernel: string;
     executors: number;
+    callbacks?: string;
     verbose?: true;
   }>();
   if (options.once && options.stay) throw new UsageError('error: --once and --stay exclude each other');
@@ -111,6 +115,7 @@ export function parseOptions(argv: readonly string[], isTTY: boolean): StartOpti
     timeout: options.timeout,
     kernel: options.kernel,
     executors: options.executors,
+    ...(options.callbacks !== undefined && { callbacks: options.callbacks }),
     verbose: options.verbose ?? false,
   };
 }

@@ -10,6 +10,7 @@ import { startSweeper } from '../../lib/queue/sweeper.ts';
 import { JobQueue } from '../../workers/executor/jobs/job-queue.ts';
 import { ApiClient } from '../support/api-client.ts';
 import { aclRules } from '../support/acl-rules.ts';
+import { CALLBACK, CourierBench } from '../support/courier.ts';
 import { FakePlatform } from '../support/fake-platform.ts';
 import { identity } from '../support/function-server.ts';
 import { functionsOn } from '../support/functions-on.ts';
@@ -69,7 +70,13 @@ async function refused(): Promise<string[]> {
 }
 
 test('with the users of docs/redis.md everything can be done that has to be, from submission to sweeping', async () => {
-  expect([...users.keys()]).toEqual(['noteburst-submit', 'noteburst-status', 'noteburst-executor', 'keda']);
+  expect([...users.keys()]).toEqual([
+    'noteburst-submit',
+    'noteburst-status',
+    'noteburst-executor',
+    'noteburst-courier',
+    'keda',
+  ]);
   const submitting = await functionsOn(urlOf('noteburst-submit'), QUEUE, stack);
   const looking = await functionsOn(urlOf('noteburst-status'), QUEUE, stack);
   const call = async (
@@ -145,6 +152,30 @@ test('with the users of docs/redis.md everything can be done that has to be, fro
     expect(logged).not.toContain(secret);
 });
 
+test('callbacks are noted, delivered and shown', async () => {
+  const submitting = await functionsOn(urlOf('noteburst-submit'), QUEUE, stack, 100, [], 'courier');
+  const looking = await functionsOn(urlOf('noteburst-status'), QUEUE, stack);
+  const file = { url: server.url, redis: admin, newQueueName: () => QUEUE };
+  const bench = stack.use(new CourierBench(file, 'courier'));
+  bench.answer = async (attempt) => ({ status: attempt === 1 ? 503 : 204, retryAfter: undefined });
+  await bench.courier({ url: urlOf('noteburst-courier') });
+  const client = new ApiClient({ ...submitting, status: looking.status });
+  const once = { 'Idempotency-Key': 'a' };
+  const { json } = await client.submit({ callback: CALLBACK }, once);
+  expect((await client.cancel(json.job_id)).status).toBe(200);
+  const read = async () => (await client.list()).json.jobs[0]?.['callback'];
+  await vi.waitFor(async () => expect(await read()).toMatchObject({ state: 'delivered', attempts: 2 }), {
+    timeout: 10_000,
+  });
+  expect((await client.cancel(json.job_id)).json['callback']).toMatchObject({ state: 'delivered' });
+  expect((await client.submit({ callback: CALLBACK }, once)).json['callback']).toMatchObject({ attempts: 2 });
+  // As when it was handed over, and nobody knew.
+  await admin.zadd('{noteburst}:callbacks:courier', 1, json.job_id, 1, `${QUEUE}-${'0'.repeat(32)}`);
+  const left = async () => (await admin.zcard('{noteburst}:callbacks:courier')) === 0;
+  await vi.waitUntil(left, { timeout: 10_000, interval: 20 });
+  expect(await refused()).toEqual([]);
+});
+
 test('the job of an executor that died is taken over', async () => {
   const submitting = await functionsOn(urlOf('noteburst-submit'), QUEUE, stack);
   const { json } = await new ApiClient(submitting).submit();
@@ -174,10 +205,13 @@ test('KEDA can count what its trigger names', async () => {
     return 0`;
   await admin.lpush(`{noteburst}:${QUEUE}:active`, 'a', 'b');
   await admin.zadd(`{noteburst}:${QUEUE}:prioritized`, 1, 'a');
-  const counted = ['active', 'prioritized', 'wait'].map((name) =>
-    keda.eval(count, 1, `{noteburst}:${QUEUE}:${name}`),
+  await admin.lpush('{noteburst}:courier:wait', 'a');
+  await admin.zadd('{noteburst}:callbacks:courier', 1, 'a');
+  const ofPool = ['active', 'prioritized', 'wait'].map((name) => `${QUEUE}:${name}`);
+  const counted = [...ofPool, 'courier:wait', 'callbacks:courier'].map((name) =>
+    keda.eval(count, 1, `{noteburst}:${name}`),
   );
-  expect(await Promise.all(counted)).toEqual([2, 1, 0]);
+  expect(await Promise.all(counted)).toEqual([2, 1, 0, 1, 1]);
 });
 
 test.each([
@@ -187,6 +221,9 @@ test.each([
   ['noteburst-submit', ['bzpopmin', `{noteburst}:${QUEUE}:marker`, '1']],
   ['noteburst-status', ['del', `{noteburst}:source:job`]],
   ['noteburst-status', ['set', '{noteburst}:lease:bot', 'x']],
+  ['noteburst-status', ['get', `{noteburst}:target:job`]],
+  ['noteburst-courier', ['get', `{noteburst}:source:job`]],
+  ['noteburst-courier', ['set', '{noteburst}:lease:bot', 'x']],
   ['noteburst-executor', ['get', 'elsewhere']],
   ['noteburst-executor', ['keys', '*']],
   ['noteburst-executor', ['flushall']],
@@ -221,6 +258,8 @@ test('whatever the scripts of BullMQ may call, on rare ways too, is allowed', as
   const scripts = {
     'noteburst-submit': 'addPrioritizedJob,addStandardJob,getState,getStateV2',
     'noteburst-status': 'getState,getStateV2',
+    'noteburst-courier':
+      'addStandardJob,moveToActive,moveToFinished,extendLocks,moveStalledJobsToWait,moveToDelayed,retryJob',
     'noteburst-executor':
       'moveToActive,moveToFinished,extendLock,moveStalledJobsToWait,moveToDelayed,moveJobFromActiveToWait,updateProgress',
   };

@@ -15,6 +15,8 @@ import { runNode } from '../support/run-node.ts';
 
 const file = await redisOfFile();
 const FUNCTIONS = ['submit', 'status'] as const;
+const WORKERS = ['executor', 'courier'] as const;
+const PROGRAMS = [...FUNCTIONS, ...WORKERS];
 
 let dist: string;
 const bundled = {} as Record<keyof typeof ENTRIES, Eager>;
@@ -22,7 +24,7 @@ const bundled = {} as Record<keyof typeof ENTRIES, Eager>;
 // Far from any node_modules.
 beforeAll(async () => {
   dist = mkdtempSync(join(tmpdir(), 'noteburst-dist-'));
-  for (const name of ['submit', 'status', 'executor'] as const) {
+  for (const name of PROGRAMS) {
     bundled[name] = await bundle(name, ENTRIES[name], dist);
   }
 }, 60_000);
@@ -49,7 +51,7 @@ test('no package is allowed that no function needs', () => {
   expect(EAGER_PACKAGES.filter((name) => !found.has(name))).toEqual([]);
 });
 
-test.each(['submit', 'status', 'executor'] as const)('%s needs Node alone', (name) => {
+test.each(PROGRAMS)('%s needs Node alone', (name) => {
   expect(bundled[name].unbundled).toEqual([]);
 });
 
@@ -88,9 +90,12 @@ test('a notebook is submitted and read with the functions of an otherwise empty 
   expect(document.status).toBe(200);
 });
 
-test('the executor starts there and tells what its environment lacks', async () => {
-  const { code, stderr } = await runNode(join(dist, 'executor.mjs'), {});
-  expect(stderr).toContain('NOTEBURST_WORKER_IDENTITIES_PATH: is required but not set');
+test.each([
+  ['executor', 'NOTEBURST_WORKER_IDENTITIES_PATH'],
+  ['courier', 'NOTEBURST_ENVIRONMENT_URL'],
+] as const)('the %s starts there and tells what its environment lacks', async (name, variable) => {
+  const { code, stderr } = await runNode(join(dist, `${name}.mjs`), {});
+  expect(stderr).toContain(`${variable}: is required but not set`);
   expect(code).toBe(2);
 });
 

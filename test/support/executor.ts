@@ -9,6 +9,7 @@ import {
 } from '../../lib/contract/nbexec-job.ts';
 import { NbexecQueue, type JobSnapshot } from '../../lib/queue/nbexec-queue.ts';
 import { requestRedis, untilReady, workerRedis } from '../../lib/queue/redis.ts';
+import type { KeyWrite } from '../../lib/queue/write-script.ts';
 import type { HeldJob } from '../../workers/executor/jobs/held-job.ts';
 import { NbexecWorker, type NbexecWorkerOptions } from '../../workers/executor/jobs/worker.ts';
 import { capturedLog } from './log.ts';
@@ -89,17 +90,22 @@ export class WorkerBench implements AsyncDisposable {
     return this.runs[count - 1] as FakeRun;
   }
 
-  async add(data: Partial<NbexecJobData> = {}): Promise<string> {
+  /** @param along what is to be written with it */
+  async add(
+    data: Partial<NbexecJobData> = {},
+    along: (id: string) => KeyWrite[] = () => [],
+  ): Promise<string> {
     await untilReady(this.#request, 5_000);
     const id = newJobId(this.queueName);
-    await this.queue.add(id, {
+    const job: NbexecJobData = {
       version: 1,
       owner: 'alice',
       kernel_name: 'lsst',
       timeout_seconds: 300,
       enable_retry: true,
       ...data,
-    });
+    };
+    await this.queue.add(id, job, along(id));
     return id;
   }
 

@@ -4,7 +4,10 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
+import { functionEnv } from '../../lib/config/functions.ts';
 import { ROOT } from '../../platform/state.ts';
+import { courierEnv } from '../../workers/courier/config.ts';
+import { executorEnv } from '../../workers/executor/config.ts';
 
 /** An object as kubectl would apply it. What it holds is looked at with care, or not at all. */
 export interface Manifest {
@@ -111,11 +114,19 @@ const podTemplate = z.object({
   }),
 });
 
+/** What each program reads of its environment. */
+export const ENVIRONMENTS = {
+  submit: functionEnv,
+  status: functionEnv,
+  executor: executorEnv,
+  courier: courierEnv,
+};
+
 /** A Deployment or Knative Service, by what its pods are. */
 export interface Workload extends z.infer<typeof podTemplate> {
   /** Kind and name. */
   title: string;
-  program: 'submit' | 'status' | 'executor';
+  program: keyof typeof ENVIRONMENTS;
   manifest: Manifest;
   /** As its process gets it; secrets are stood for by values of their form. */
   environment: Record<string, string>;

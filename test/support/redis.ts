@@ -57,7 +57,8 @@ async function clientsIn(redis: Redis, db: number): Promise<string[]> {
 
 /** Keys without TTL, other than BullMQ's own of the file's queues and the fencing epochs. */
 async function keysForEver(redis: Redis, queueNames: string[]): Promise<string[]> {
-  const expected = [...[...queueNames, 'epoch'].map((name) => `${KEY_PREFIX}:${name}:`), POOL_BOTS_KEY];
+  const names = [...queueNames, ...queueNames.map((name) => `courier-${name}`), 'epoch'];
+  const expected = [...names.map((name) => `${KEY_PREFIX}:${name}:`), POOL_BOTS_KEY];
   const found: string[] = [];
   for (const key of await redis.keys('*')) {
     if (expected.some((prefix) => key.startsWith(prefix))) continue;

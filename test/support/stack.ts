@@ -11,7 +11,7 @@ import type { ServiceContext } from '../../platform/services/context.ts';
 import {
   ENTRIES,
   startExecutor,
-  startFunction,
+  startServer,
   writeIdentities,
   type Executor,
 } from '../../platform/services/product.ts';
@@ -83,14 +83,27 @@ export class Stack implements AsyncDisposable {
 
   /** Starts a function, where it was before. */
   async startFunction(name: 'submit' | 'status'): Promise<void> {
-    const env = { NOTEBURST_WORKER_QUEUE_NAME: this.queueName, ...this.#options.functionEnv };
+    const env = { ...this.#queues, ...this.#options.functionEnv };
     const port = Number(new URL(this.#urls[name]).port);
-    await startFunction(this.#context, this.#settings, name, port, env);
+    await startServer(this.#context, this.#settings, name, port, env);
   }
 
   get #settings() {
     const { originUrl, repertoireUrl, redisUrl } = this.#platform;
     return { originUrl, repertoireUrl, redisUrl, logLevel: 'DEBUG', entries: ENTRIES };
+  }
+
+  /** Starts a courier, which takes up what callers are told from there on, and what is left of before. */
+  async startCourier(env: Record<string, string> = {}): Promise<ManagedProcess> {
+    const [port = 0] = await freePorts(1);
+    const short = { NOTEBURST_COURIER_LOCK_SECONDS: '2', NOTEBURST_COURIER_FIRST_RETRY_SECONDS: '0.5' };
+    const own = { ...this.#queues, ...this.#options.functionEnv, ...short, ...env };
+    return startServer(this.#context, this.#settings, 'courier', port, own);
+  }
+
+  get #queues() {
+    const courier = `courier-${this.queueName}`;
+    return { NOTEBURST_WORKER_QUEUE_NAME: this.queueName, NOTEBURST_COURIER_QUEUE_NAME: courier };
   }
 
   /** Starts an executor; its lab is warm when `ready()` of it has resolved. */

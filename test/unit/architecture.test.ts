@@ -84,13 +84,16 @@ describe('imports go one way', () => {
     expect(violations('lib/', (name) => !['ws', 'undici', 'redlock'].includes(name))).toEqual([]);
   });
 
-  test('only kernel/ knows ws, only lab/ knows undici', () => {
+  test('only kernel/ knows ws, only lab/ and the way out of the courier know undici', () => {
     const room = 'workers/executor';
     expect(
       violations('workers/', (name, file) => name !== 'ws' || file.startsWith(`${room}/kernel/`)),
     ).toEqual([]);
     expect(
-      violations('workers/', (name, file) => name !== 'undici' || file.startsWith(`${room}/lab/`)),
+      violations(
+        'workers/',
+        (name, file) => name !== 'undici' || /^workers\/(executor\/lab|courier\/outgoing)\//.test(file),
+      ),
     ).toEqual([]);
   });
 
@@ -109,8 +112,24 @@ describe('imports go one way', () => {
     expect(violations(`${room}/jobs/`, allowed)).toEqual([]);
   });
 
-  test('BullMQ appears in lib/queue and jobs/ only', () => {
-    const allowed = /^(lib\/queue\/|workers\/executor\/jobs\/job-queue\.ts)/;
+  test('workers know nothing of each other', () => {
+    expect(violations('workers/', (name, file) => !name.startsWith('workers/') || own(name, file))).toEqual(
+      [],
+    );
+  });
+
+  test('the way out of the courier knows nothing of what it is used for', () => {
+    const room = 'workers/courier/outgoing/';
+    const allowed = (name: string) => !name.startsWith('workers/') || name.startsWith(room);
+    expect(violations(room, allowed)).toEqual([]);
+    expect(
+      violations('lib/outgoing/', (name) => isBuiltin(name) || name.startsWith('lib/outgoing/')),
+    ).toEqual([]);
+  });
+
+  test('BullMQ appears in lib/queue and where workers take their jobs', () => {
+    const allowed =
+      /^(lib\/queue\/|workers\/executor\/jobs\/job-queue\.ts|workers\/courier\/courier-queue\.ts)/;
     for (const room of PRODUCT) {
       expect(violations(`${room}/`, (name, file) => name !== 'bullmq' || allowed.test(file))).toEqual([]);
     }
@@ -123,7 +142,7 @@ describe('imports go one way', () => {
   });
 
   test('the environment is read where a process begins, nowhere else', () => {
-    const roots = ['workers/executor/main.ts', 'lib/http/run-function.ts'];
+    const roots = ['workers/executor/main.ts', 'workers/courier/main.ts', 'lib/http/run-function.ts'];
     // A command is all of its process.
     const rooms = all.filter(({ file }) => !file.startsWith('cli/'));
     const readers = rooms.filter(({ text }) => text.includes('process.env')).map(({ file }) => file);

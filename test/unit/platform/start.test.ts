@@ -34,6 +34,9 @@ describe('the command line', () => {
     expect(parseOptions([], true).stay).toBe(true);
     expect(parseOptions(['--once'], true).stay).toBe(false);
     expect(parseOptions(['--stay'], false).stay).toBe(true);
+    expect(options).not.toHaveProperty('callbacks');
+    const hosts = 'internal:localhost:8443';
+    expect(parseOptions(['--callbacks', hosts], false)).toMatchObject({ callbacks: hosts });
   });
 
   it.each([

@@ -1,0 +1,110 @@
+import { Queue, UnrecoverableError, Worker, type Job } from 'bullmq';
+import type { Redis } from 'ioredis';
+import type { CourierKind } from '../../lib/contract/courier-job.ts';
+import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
+import type { Logger } from '../../lib/logger.ts';
+import { GivenUpError, RetryLaterError } from './errors.ts';
+import type { CourierMetrics } from './metrics.ts';
+import { MAX_ATTEMPTS, retryDelayMs } from './retry-delay.ts';
+
+/** A job while it is tried. */
+export interface CourierTask {
+  /** As it was added. */
+  data: unknown;
+  /** Counted from 1, those that died with their courier included. */
+  attempt: number;
+  /** Whether there is no other after this one. */
+  isLast: boolean;
+}
+
+/** Does jobs of one kind. @throws {RetryLaterError} {@link GivenUpError} */
+export type CourierHandler = (task: CourierTask) => Promise<void>;
+
+export interface CourierQueueOptions {
+  queueName: string;
+  redis: Redis;
+  handlers: Readonly<Record<CourierKind, CourierHandler>>;
+  /** How long the jobs of a courier that died stay taken. */
+  lockMs: number;
+  /** The pause after the first attempt that failed. */
+  firstRetryMs: number;
+  metrics: CourierMetrics;
+  log: Logger;
+}
+
+// They wait for others most of the time.
+const CONCURRENCY = 20;
+// A job does nothing that its courier could die of: those that lose it many times have come into many restarts.
+const MAX_STALLED = 100;
+/** So that one that is added again, as nobody knew that it was, is found to be there. */
+const KEPT = { removeOnComplete: { age: 3_600, count: 1_000 }, removeOnFail: { age: 3_600, count: 1_000 } };
+const RETRIES = { attempts: MAX_ATTEMPTS, backoff: { type: 'courier' } };
+
+/** The courier's own queue: it adds jobs, and does them, several at a time and each until it is done or given up. */
+export class CourierQueue {
+  readonly #options: CourierQueueOptions;
+  readonly #queue: Queue;
+  readonly #worker: Worker;
+
+  constructor(options: CourierQueueOptions) {
+    const { queueName, redis, lockMs, firstRetryMs, log } = options;
+    this.#options = options;
+    const common = { connection: redis, prefix: KEY_PREFIX };
+    this.#queue = new Queue(queueName, common);
+    this.#worker = new Worker(queueName, (job) => this.#do(job), {
+      ...common,
+      autorun: false,
+      concurrency: CONCURRENCY,
+      lockDuration: lockMs,
+      stalledInterval: lockMs,
+      maxStalledCount: MAX_STALLED,
+      settings: {
+        backoffStrategy: (failed, _type, error) =>
+          retryDelayMs(failed, firstRetryMs, error instanceof RetryLaterError ? error.afterMs : undefined),
+      },
+    });
+    const onError = (error: Error) => log.warn({ err: error }, 'queue connection');
+    this.#queue.on('error', onError);
+    this.#worker.on('error', onError);
+    this.#worker.on('stalled', (jobId) => log.warn({ courier_job: jobId }, 'took a job from a dead courier'));
+  }
+
+  /** Begins to do jobs. */
+  start(): void {
+    this.#worker
+      .run()
+      .catch((error: unknown) => this.#options.log.error({ err: error }, 'courier stands still'));
+  }
+
+  /** Adds a job, unless there is one with this id; when this resolves, Redis has it. */
+  async add(kind: CourierKind, id: string, data: object): Promise<void> {
+    await this.#queue.add(kind, data, { jobId: id, ...RETRIES, ...KEPT });
+  }
+
+  /** Takes no more jobs, and waits for those that are being done. */
+  async close(): Promise<void> {
+    await this.#worker.close();
+    await this.#queue.close();
+  }
+
+  async #do(job: Job): Promise<void> {
+    const { handlers, metrics, log } = this.#options;
+    const kind = job.name as CourierKind;
+    const isLast = job.attemptsMade + 1 >= MAX_ATTEMPTS;
+    const task = { data: job.data as unknown, attempt: job.attemptsStarted, isLast };
+    const known = { courier_job: job.id, attempt: task.attempt };
+    try {
+      await handlers[kind](task);
+      metrics.attempts.inc({ kind, outcome: 'done' });
+      log.info(known, 'courier job done');
+    } catch (error) {
+      const isFinal = isLast || error instanceof GivenUpError;
+      metrics.attempts.inc({ kind, outcome: isFinal ? 'failed' : 'retried' });
+      log[isFinal ? 'error' : 'warn'](
+        { err: error, ...known },
+        isFinal ? 'courier job given up' : 'courier job failed',
+      );
+      throw error instanceof GivenUpError ? new UnrecoverableError(error.message) : error;
+    }
+  }
+}

@@ -1,0 +1,71 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Redis } from 'ioredis';
+import type { CourierKind } from '../../lib/contract/courier-job.ts';
+import type { Logger } from '../../lib/logger.ts';
+import { ATTEMPT_TIMEOUT_MS, deliverer } from './callbacks/deliver.ts';
+import { startHandingOver } from './callbacks/hand-over.ts';
+import type { CourierConfig } from './config.ts';
+import { CourierQueue, type CourierHandler } from './courier-queue.ts';
+import type { CourierMetrics } from './metrics.ts';
+import type { Outgoing } from './outgoing/outgoing.ts';
+
+export interface CourierParts {
+  config: Pick<CourierConfig, 'queueName' | 'apiUrl' | 'resultRetentionSeconds' | 'lockMs' | 'firstRetryMs'>;
+  /** One that waits for Redis. */
+  redis: Redis;
+  outgoing: Pick<Outgoing, 'post'>;
+  metrics: CourierMetrics;
+  log: Logger;
+}
+
+/** What goes on is given the time of an attempt to end, and Redis a moment to hear of it. */
+export const CLOSE_MS = ATTEMPT_TIMEOUT_MS + 5_000;
+
+/** Does what leaves the platform outside of a lab, or takes longer than a request: it delivers callbacks. */
+export class Courier {
+  readonly #queue: CourierQueue;
+  readonly #parts: CourierParts;
+  readonly #stop = new AbortController();
+  #handingOver: Promise<void> = Promise.resolve();
+
+  constructor(parts: CourierParts) {
+    const { config, redis, outgoing, metrics, log } = parts;
+    const { resultRetentionSeconds: retentionSeconds } = config;
+    const handlers: Record<CourierKind, CourierHandler> = {
+      callback: deliverer({ redis, outgoing, retentionSeconds }),
+    };
+    this.#parts = parts;
+    this.#queue = new CourierQueue({ ...config, redis, handlers, metrics, log });
+  }
+
+  start(): void {
+    const { config, redis, metrics, log } = this.#parts;
+    const { queueName, apiUrl, resultRetentionSeconds: retentionSeconds } = config;
+    const parts = { redis, queueName, queue: this.#queue, apiUrl, retentionSeconds, metrics, log };
+    this.#queue.start();
+    this.#handingOver = startHandingOver(parts, this.#stop.signal);
+  }
+
+  /**
+   * Takes no more jobs and lets those that are being done end. Never rejects.
+   *
+   * @returns whether all of it has ended in time; what has not is done again by another courier
+   */
+  async close(withinMs = CLOSE_MS): Promise<boolean> {
+    this.#stop.abort();
+    const { log } = this.#parts;
+    const over = new AbortController();
+    const late = sleep(withinMs, false, { signal: over.signal }).catch(() => false);
+    const closed = Promise.all([this.#handingOver, this.#queue.close()]).then(
+      () => true,
+      (error: unknown) => {
+        log.warn({ err: error }, 'closing');
+        return false;
+      },
+    );
+    const inTime = await Promise.race([closed, late]);
+    over.abort();
+    if (!inTime) log.warn('what is being done is left to another courier');
+    return inTime;
+  }
+}

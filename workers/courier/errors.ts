@@ -1,0 +1,18 @@
+/** What a handler throws of a job that could not be done. Messages are shown to callers. */
+
+/** It may be done later. */
+export class RetryLaterError extends Error {
+  override readonly name = 'RetryLaterError';
+  /** How long the other side wants to be left alone. */
+  readonly afterMs: number | undefined;
+
+  constructor(message: string, afterMs?: number) {
+    super(message);
+    this.afterMs = afterMs;
+  }
+}
+
+/** Trying again would be of no use. */
+export class GivenUpError extends Error {
+  override readonly name = 'GivenUpError';
+}

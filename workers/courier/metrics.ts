@@ -1,0 +1,19 @@
+import { Counter, Registry } from 'prom-client';
+
+/** What a courier counts; served at /metrics. */
+export class CourierMetrics {
+  readonly registry = new Registry();
+
+  readonly attempts = new Counter({
+    name: 'noteburst_courier_attempts_total',
+    help: 'Attempts at jobs of the courier: done, failed and to be tried again, or failed for good',
+    labelNames: ['kind', 'outcome'],
+    registers: [this.registry],
+  });
+
+  readonly untold = new Counter({
+    name: 'noteburst_callbacks_untold_total',
+    help: 'Jobs with a callback that were removed before their end was handed over to the courier',
+    registers: [this.registry],
+  });
+}
