@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # One image for each program, with Node, its libraries and the bundle, and nothing else: no shell, no package manager.
 #
-#     docker build --target submit -t noteburst-submit .        (and status, executor)
+#     docker build --target submit -t noteburst-submit .        (and status, executor, courier)
 #
 # To renew the base: docker buildx imagetools inspect node:24-bookworm-slim
 ARG NODE_IMAGE=node:24-bookworm-slim@sha256:242549cd46785b480c832479a730f4f2a20865d61ea2e404fdb2a5c3d3b73ecf
@@ -51,3 +51,8 @@ FROM base AS executor
 COPY --from=build /build/dist/executor.mjs /build/dist/executor.mjs.map /app/
 COPY --from=build /build/dist/executor /app/executor
 CMD ["/app/executor.mjs"]
+
+FROM base AS courier
+COPY --from=build /build/dist/courier.mjs /build/dist/courier.mjs.map /app/
+COPY --from=build /build/dist/courier /app/courier
+CMD ["/app/courier.mjs"]

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { z } from 'zod';
 import { functionEnv } from '../../../lib/config/functions.ts';
+import { courierEnv } from '../../../workers/courier/config.ts';
 import { executorEnv } from '../../../workers/executor/config.ts';
 
 const HEAD = `# Configuration
@@ -22,7 +23,7 @@ function table(schema: z.ZodObject): string {
 }
 
 test('every variable has a description', () => {
-  for (const schema of [functionEnv, executorEnv]) {
+  for (const schema of [functionEnv, executorEnv, courierEnv]) {
     for (const [name, type] of Object.entries(schema.shape))
       expect([name, type.description]).not.toContain(undefined);
   }
@@ -37,6 +38,9 @@ test('docs/configuration.md lists every variable with its default', async () => 
     `${table(executorEnv)}\n`,
     '`NOTEBURST_WORKER_IDENTITIES_PATH` names a YAML file with a list of `{username, uid, gid}`; uid and gid are optional.',
     'As many executors can work at once as it has identities; more of them wait, alive but not ready.\n',
+    '## Courier\n',
+    `${table(courierEnv)}\n`,
+    'Certificates of receivers that a private CA has signed are taken with Node’s own `NODE_EXTRA_CA_CERTS`, which names its file.\n',
     '## Coming from Noteburst 0.27\n',
     '| variable | there | here |',
     '| --- | --- | --- |',

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { ROOT } from '../../../platform/state.ts';
+import { CourierMetrics } from '../../../workers/courier/metrics.ts';
 import { ExecutorMetrics } from '../../../workers/executor/metrics.ts';
 
 interface Rules {
@@ -11,8 +12,10 @@ interface Rules {
 const text = readFileSync(join(ROOT, 'deploy/prometheus/rules.yaml'), 'utf8');
 const rules = (parse(text) as Rules).groups.flatMap((group) => group.rules);
 
-test('each alert is about metrics that executors have', async () => {
-  const known = (await new ExecutorMetrics().registry.getMetricsAsJSON()).map(({ name }) => name);
+test('each alert is about metrics that workers have', async () => {
+  const registries = [new ExecutorMetrics(), new CourierMetrics()].map(({ registry }) => registry);
+  const metrics = await Promise.all(registries.map((registry) => registry.getMetricsAsJSON()));
+  const known = metrics.flat().map(({ name }) => name);
   const asked = rules.flatMap(({ expr }) => expr.match(/noteburst_\w+/g) ?? []);
   expect(asked.length).toBeGreaterThan(3);
   expect(asked.filter((name) => !known.includes(name.replace(/_(count|sum|bucket)$/, '')))).toEqual([]);

@@ -7,9 +7,14 @@ import { PodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBu
 import { ConfigMap } from 'kubernetes-models/v1/ConfigMap';
 import { Service } from 'kubernetes-models/v1/Service';
 import { describe, expect, test } from 'vitest';
-import { executorEnv } from '../../../workers/executor/config.ts';
-import { functionEnv } from '../../../lib/config/functions.ts';
-import { builder, built, configMap, withComponents, workloads } from '../../support/manifests.ts';
+import {
+  builder,
+  built,
+  configMap,
+  ENVIRONMENTS,
+  withComponents,
+  workloads,
+} from '../../support/manifests.ts';
 
 const MODELS: Record<string, new (manifest: never) => { validate(): void }> = {
   'v1/ConfigMap': ConfigMap,
@@ -74,7 +79,7 @@ describe.skipIf(!builder).each([
 
   test('gives each process variables that it knows, and all that it must have', () => {
     for (const { title, program, environment } of workloads(manifests)) {
-      const schema = program === 'executor' ? executorEnv : functionEnv;
+      const schema = ENVIRONMENTS[program];
       const known = Object.keys(schema.shape);
       const ofNode = /^(NODE_OPTIONS|NODE_COMPILE_CACHE(_PORTABLE)?|MALLOC_MMAP_THRESHOLD_)$/;
       const strangers = Object.keys(environment).filter(

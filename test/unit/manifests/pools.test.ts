@@ -42,6 +42,7 @@ describe.skipIf(!builder).each(['deploy/example/knative', 'deploy/example/plain'
     const manifests = builder ? built(dir) : [];
     const all = workloads(manifests);
     const executors = all.filter(({ program }) => program === 'executor');
+    const functions = all.filter(({ program }) => program === 'submit' || program === 'status');
 
     /** As the executor reads it. */
     const configOf = (workload: Workload): ExecutorConfig => {
@@ -73,7 +74,7 @@ describe.skipIf(!builder).each(['deploy/example/knative', 'deploy/example/plain'
         size: labSize,
       }));
       expect(pools.length).toBeGreaterThan(1);
-      for (const workload of all.filter(({ program }) => program !== 'executor')) {
+      for (const workload of functions) {
         const known = functionConfigOf(workload).pools;
         expect(known[0].queueName).toBe('nbexec');
         expect(new Set(known)).toEqual(new Set(pools));
@@ -110,11 +111,7 @@ describe.skipIf(!builder).each(['deploy/example/knative', 'deploy/example/plain'
     });
 
     test('an executor may finish the longest notebook, and clean up', () => {
-      const longest = Math.max(
-        ...all
-          .filter(({ program }) => program !== 'executor')
-          .map((w) => functionConfigOf(w).maxTimeoutSeconds),
-      );
+      const longest = Math.max(...functions.map((workload) => functionConfigOf(workload).maxTimeoutSeconds));
       for (const executor of executors) {
         const graceSeconds = configOf(executor).graceMs / 1_000;
         expect(graceSeconds).toBeGreaterThanOrEqual(longest);

@@ -1,9 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { parseEnv } from '../../../lib/config/env.ts';
 import { redisSetup } from '../../../lib/config/redis-env.ts';
-import { functionEnv } from '../../../lib/config/functions.ts';
-import { executorEnv } from '../../../workers/executor/config.ts';
-import { builder, withComponents, workloads, type Manifest } from '../../support/manifests.ts';
+import { builder, ENVIRONMENTS, withComponents, workloads, type Manifest } from '../../support/manifests.ts';
 
 interface Trigger {
   type: string;
@@ -44,10 +42,9 @@ describe.skipIf(!builder)('how KEDA and the processes reach Redis', () => {
   test('Sentinel: both ask the same sentinels for the same master', () => {
     const manifests = withComponents('sentinel');
     const setups = workloads(manifests).map(({ program, environment }) => {
-      const schema = program === 'executor' ? executorEnv : functionEnv;
-      return redisSetup(parseEnv(schema, environment)).sentinel;
+      return redisSetup(parseEnv(ENVIRONMENTS[program], environment)).sentinel;
     });
-    expect(setups).toHaveLength(4);
+    expect(setups).toHaveLength(5);
     for (const { type, metadata } of triggersOf(manifests)) {
       const addresses = metadata['addresses']?.split(',') ?? [];
       expect(type).toBe('redis-sentinel');
