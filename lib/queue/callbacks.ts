@@ -74,6 +74,15 @@ function parsed({ attempts, last_status, ...rest }: Record<string, string>): Cal
   return callbackDelivery.safeParse({ ...rest, ...counts }).data;
 }
 
+/** After the last step there is no target any more: a courier that stood still meanwhile must not undo it. */
+const NOTE = `
+local record, target, ttl, is_last = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
+if redis.call('EXISTS', target) == 0 then return end
+redis.call('DEL', record)
+redis.call('HSET', record, unpack(ARGV, 3))
+redis.call('EXPIRE', record, ttl)
+if is_last == '1' then redis.call('DEL', target) end`;
+
 /**
  * Writes down how far the telling has come. After its last step the secret is forgotten.
  *
@@ -85,10 +94,12 @@ export async function writeDelivery(
   delivery: CallbackDelivery,
   ttlSeconds: number,
 ): Promise<void> {
-  const key = deliveryKey(jobId);
-  const transaction = redis.multi().del(key).hset(key, delivery).expire(key, Math.ceil(ttlSeconds));
-  if (delivery.state !== 'delivering') transaction.del(targetKey(jobId));
-  await transaction.exec();
+  const isLast = delivery.state === 'delivering' ? '0' : '1';
+  const fields = Object.entries(delivery).flatMap(([name, value]) =>
+    value === undefined ? [] : [name, value],
+  );
+  const args = [deliveryKey(jobId), targetKey(jobId), Math.ceil(ttlSeconds), isLast, ...fields];
+  await redis.eval(NOTE, 2, ...args);
 }
 
 const LOOK = `

@@ -1,11 +1,13 @@
+import { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { deliveryKey, targetKey, untoldKey } from '../../lib/contract/job-keys.ts';
-import { expireWaiting } from '../../lib/queue/expiry.ts';
+import { expireWaiting, PAGE } from '../../lib/queue/expiry.ts';
 import type { JobSnapshot } from '../../lib/queue/nbexec-queue.ts';
 import { removeOlder } from '../../lib/queue/retention.ts';
 import { API_URL } from '../support/function-server.ts';
 import { CALLBACK, CourierBench } from '../support/courier.ts';
 import { redisOfFile } from '../support/redis.ts';
+import { TestRedisServer } from '../support/redis-server.ts';
 
 const file = await redisOfFile();
 const { redis } = file;
@@ -113,19 +115,22 @@ test('an end that was not asked for is not told', async () => {
   expect(bench.sent).toHaveLength(1);
 });
 
-test('many jobs that have not ended keep none that has from being told, nor does one that cannot be read', async () => {
-  const unfinished: string[] = [];
-  while (unfinished.length < 250) unfinished.push(await bench.add());
-  const broken = await bench.add();
+test('many jobs that have not ended, or cannot be read, keep none from being told', async () => {
+  // More than are looked at together.
+  const add = async () => {
+    const ids: string[] = [];
+    while (ids.length < PAGE + 5) ids.push(await bench.add());
+    return ids;
+  };
+  const [broken, unfinished] = [await add(), await add()];
   const ended = await bench.add();
-  for (const id of [broken, ended]) await cancel(id);
-  await redis.hset(bench.jobs.key(broken), 'data', '{"version":99}');
+  for (const id of [...broken, ended]) await cancel(id);
+  for (const id of broken) await redis.hset(bench.jobs.key(id), 'data', '{"version":99}');
   await bench.courier();
   await bench.delivery(ended, 'delivered');
-  expect(
-    bench.lines.some((line) => line.includes('end of a job not handed over') && line.includes(broken)),
-  ).toBe(true);
-  expect(new Set(await untold())).toEqual(new Set([...unfinished, broken]));
+  const failed = bench.lines.filter((line) => line.includes('end of a job not handed over'));
+  for (const id of broken) expect(failed.some((line) => line.includes(id))).toBe(true);
+  expect(new Set(await untold())).toEqual(new Set([...unfinished, ...broken]));
 });
 
 test('a job that was removed before anybody looked is told of in the log, and forgotten', async () => {
@@ -203,16 +208,38 @@ describe('a message that is not taken', () => {
 test('what a courier was sending when it died is sent by the next, with the same id', async () => {
   const id = await bench.add();
   await cancel(id);
-  bench.answer = () => new Promise(() => undefined);
-  const dead = await bench.courier({ lockMs: 300 });
+  let wakeUp = (_: Error) => {};
+  bench.answer = () => new Promise((_, reject) => (wakeUp = reject));
+  await bench.courier({ lockMs: 300 });
   await bench.until(1);
-  // It renews the lock no more.
-  await dead.close(1);
+  // It is not renewed any more.
+
   await redis.del(`{noteburst}:${bench.courierQueue}:callback-${id}:lock`);
   bench.answer = async () => ({ status: 204, retryAfter: undefined });
   await bench.courier({ lockMs: 300 });
-  expect(await bench.delivery(id, 'delivered')).toMatchObject({ attempts: 2 });
+  const delivery = await bench.delivery(id, 'delivered');
+  expect(delivery).toMatchObject({ attempts: 2 });
   expect(bench.sent.map(({ id }) => id)).toEqual([`msg_${id}`, `msg_${id}`]);
+  // The first was not dead, but stood still: its failure changes nothing any more.
+  wakeUp(new Error('late'));
+  await vi.waitUntil(async () => (await bench.counted('retried')) === 1, { timeout: 5_000 });
+  expect((await find(id)).delivery).toEqual(delivery);
+});
+
+test('what was delivered by a courier that died before the queue heard of it is not sent again', async () => {
+  const id = await bench.add();
+  await cancel(id);
+  await bench.courier();
+  await bench.delivery(id, 'delivered');
+  const done = (count: number) =>
+    vi.waitUntil(async () => (await bench.counted('done')) === count, { timeout: 5_000, interval: 5 });
+  await done(1);
+  const [queue, job] = [`{noteburst}:${bench.courierQueue}`, `callback-${id}`];
+  await vi.waitUntil(async () => (await redis.zscore(`${queue}:completed`, job)) !== null);
+  const again = redis.multi().zrem(`${queue}:completed`, job).hdel(`${queue}:${job}`, 'finishedOn');
+  await again.lpush(`${queue}:wait`, job).zadd(`${queue}:marker`, 0, '0').exec();
+  await done(2);
+  expect(bench.sent).toHaveLength(1);
 });
 
 test('neither the secret nor the query is kept or logged beyond the delivery', async () => {
@@ -238,4 +265,32 @@ test('neither the secret nor the query is kept or logged beyond the delivery', a
     expect(kept).not.toContain(secret);
   await removeOlder(redis, bench.jobs.queueName, -1, never);
   expect(await redis.exists(deliveryKey(id))).toBe(0);
+});
+
+test('nothing is lost while Redis is away', async () => {
+  const server = await TestRedisServer.start();
+  const admin = new Redis(server.url).on('error', () => undefined);
+  const other = new CourierBench({ ...file, url: server.url, redis: admin });
+  try {
+    const [noted, sending] = [await other.add(), await other.add()];
+    let answered = () => {};
+    other.answer = () =>
+      new Promise((resolve) => (answered = () => resolve({ status: 204, retryAfter: undefined })));
+    await other.jobs.queue.cancel((await other.jobs.queue.find(sending)) as JobSnapshot);
+    await other.courier();
+    await other.until(1);
+    await server.kill();
+    answered();
+    other.answer = async () => ({ status: 204, retryAfter: undefined });
+    await server.start();
+    await vi.waitUntil(() => admin.status === 'ready', { timeout: 10_000 });
+    await other.delivery(sending, 'delivered');
+    await other.jobs.queue.cancel((await other.jobs.queue.find(noted)) as JobSnapshot);
+    await other.delivery(noted, 'delivered');
+    expect(new Set(other.sent.map(({ id }) => id))).toEqual(new Set([`msg_${sending}`, `msg_${noted}`]));
+  } finally {
+    await other[Symbol.asyncDispose]();
+    admin.disconnect();
+    await server[Symbol.asyncDispose]();
+  }
 });
