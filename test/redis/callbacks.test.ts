@@ -4,6 +4,8 @@ import { deliveryKey, targetKey, untoldKey } from '../../lib/contract/job-keys.t
 import { expireWaiting, PAGE } from '../../lib/queue/expiry.ts';
 import type { JobSnapshot } from '../../lib/queue/nbexec-queue.ts';
 import { removeOlder } from '../../lib/queue/retention.ts';
+import { ApiClient } from '../support/api-client.ts';
+import { functionsOn } from '../support/functions-on.ts';
 import { API_URL } from '../support/function-server.ts';
 import { CALLBACK, CourierBench } from '../support/courier.ts';
 import { redisOfFile } from '../support/redis.ts';
@@ -102,6 +104,31 @@ describe('the end of a job is told once, and not before', () => {
     await bench.delivery(other, 'delivered');
     expect(bench.sent.map(({ id }) => id)).toEqual([`msg_${id}`, `msg_${other}`]);
   });
+});
+
+test('submissions of which one is joined or repeated tell once, and another place is another job', async () => {
+  await using stack = new AsyncDisposableStack();
+  const alice = new ApiClient(await functionsOn(file.url, bench.jobs.queueName, stack));
+  const ids: string[] = [];
+  const submit = async (callback: object | undefined, headers: Record<string, string> = {}) => {
+    const { status, json } = await alice.submit({ callback, coalesce: true }, headers);
+    ids.push(json.job_id);
+    return status;
+  };
+  const key = { 'Idempotency-Key': bench.jobs.queueName };
+  for (const headers of [key, key, {}]) expect(await submit(CALLBACK, headers)).toBe(202);
+  const elsewhere = { ...CALLBACK, url: 'https://elsewhere.example.org/' };
+  expect(await submit(elsewhere, key)).toBe(422);
+  expect(await submit(elsewhere)).toBe(202);
+  expect(await submit(undefined)).toBe(202);
+  const [first = '', repeated, joined, , other = '', silent = ''] = ids;
+  expect([repeated, joined]).toEqual([first, first]);
+  expect(new Set([first, other, silent]).size).toBe(3);
+  for (const id of [first, other, silent]) await alice.cancel(id);
+  await bench.courier();
+  await bench.delivery(first, 'delivered');
+  await bench.delivery(other, 'delivered');
+  expect(bench.sent.map(({ url }) => url).toSorted()).toEqual([elsewhere.url, CALLBACK.url]);
 });
 
 test('an end that was not asked for is not told', async () => {
