@@ -1,5 +1,5 @@
 /**
- * What is kept of callbacks beside the jobs they are for (see docs/adr/0020). Submit notes each together with its job;
+ * What is kept of callbacks beside the jobs they are for (see docs/adr/0021). Submit notes each together with its job;
  * the courier finds among those noted the jobs that have ended, and writes down how the telling goes.
  */
 import type { Redis } from 'ioredis';
