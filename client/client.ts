@@ -16,12 +16,6 @@ import { Requests, type Call, type ServiceAddress } from './requests.ts';
 /** The body of a submission, as `POST /v1/notebooks/` takes it. */
 export type Submission = z.input<ReturnType<typeof postNotebookRequest>>;
 
-export interface Waiting {
-  signal?: AbortSignal | undefined;
-  /** Called with each state that the job is seen in. */
-  onUpdate?: (job: NotebookResponse) => void;
-}
-
 /** The longest the service waits (contract: proxies in front cut at 50 s). */
 const WAIT_SECONDS = 25;
 /** Before a stream is opened anew: one that ends at once would be asked for without a pause. */
@@ -55,7 +49,7 @@ export class NoteburstClient {
   }
 
   /** Waits for the job's end, by the service's `Prefer: wait`; a service without that is asked again now and then. */
-  async wait(jobId: string, { signal, onUpdate }: Waiting = {}): Promise<NotebookResponse> {
+  async wait(jobId: string, { signal }: { signal?: AbortSignal } = {}): Promise<NotebookResponse> {
     let etag: string | undefined;
     for (;;) {
       const response = await this.#requests.send(pathOf(jobId), {
@@ -66,7 +60,6 @@ export class NoteburstClient {
       etag = response.headers.get('ETag') ?? undefined;
       if (response.status !== 304) {
         const job = await parsed(response, notebookResponse);
-        onUpdate?.(job);
         if (job.status === 'complete') return job;
       } else await response.body?.cancel();
       if (response.headers.has('Preference-Applied')) continue;
@@ -95,11 +88,12 @@ export class NoteburstClient {
         .pipeThrough(new TextDecoderStream())
         .pipeThrough(new EventSourceParserStream());
       try {
-        for await (const { id, data } of stream) {
+        for await (const { id, event: type, data } of stream) {
           if (id !== undefined) lastId = id;
-          const event = liveEvent.parse(JSON.parse(data));
-          yield event;
-          if (event.type === 'job_ended') return;
+          // One that is not known is of a newer service.
+          const { data: event } = liveEvent.safeParse({ type, ...(JSON.parse(data) as object) });
+          if (event) yield event;
+          if (event?.type === 'job_ended') return;
         }
       } catch (error) {
         signal?.throwIfAborted();

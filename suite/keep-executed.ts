@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, extname, join, relative } from 'node:path';
 import { parseNotebook, type Notebook } from '../lib/contract/nbformat.ts';
-import type { SuiteCase } from './plan.ts';
+import { EXECUTED_MARK, type SuiteCase } from './plan.ts';
 import { hasOutputs } from './regression/compare-outputs.ts';
 import { regressionFailure } from './regression/failure.ts';
 import type { RegressionOptions } from './regression/options.ts';
@@ -27,9 +27,13 @@ export function keepExecuted({ out, regression, baseline }: Keeping): NonNullabl
       if (!reference || !hasOutputs(reference))
         told.warnings = ['There are no earlier outputs to compare with'];
     }
-    if (good !== undefined && isWell && !told.failure) await write(good, text);
+    if (baseline !== undefined && good !== undefined && isWell && !told.failure) {
+      await mark(baseline);
+      await write(good, text);
+    }
     if (out === undefined) return told;
     const file = join(out, fileName(which));
+    await mark(out);
     await write(file, text);
     return { ...told, executed: relative('', file) };
   };
@@ -45,6 +49,13 @@ async function goodRun(file: string | undefined): Promise<Notebook | undefined> 
     throw error;
   }
 }
+
+/** So that a later run does not take what this one has written for notebooks of the suite. */
+const mark = (dir: string): Promise<void> =>
+  write(
+    join(dir, EXECUTED_MARK),
+    'Executed notebooks, written by noteburst. Suites leave this folder out.\n',
+  );
 
 async function write(file: string, text: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true });

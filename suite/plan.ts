@@ -32,6 +32,9 @@ const NEVER = [
 
 const NOTEBOOK = '.ipynb';
 
+/** In folders of executed notebooks, which are no notebooks of a suite. */
+export const EXECUTED_MARK = '.noteburst-executed';
+
 export interface Selection {
   /** The suite's folder, to which paths and patterns are relative. */
   dir: string;
@@ -62,7 +65,9 @@ export async function planSuite(selection: Selection): Promise<SuiteCase[]> {
 }
 
 async function find(dir: string, wanted: readonly string[], excluded: readonly string[]): Promise<string[]> {
-  const ignore = [...NEVER, ...excluded.map((pattern) => toSlashes(pattern))];
+  const marks = await glob([`**/${EXECUTED_MARK}`], { cwd: dir, ignore: NEVER, dot: true });
+  const executed = marks.map((mark) => `${mark.slice(0, -EXECUTED_MARK.length)}**`);
+  const ignore = [...NEVER, ...executed, ...excluded.map((pattern) => toSlashes(pattern))];
   const isExcluded = picomatch(ignore, { dot: true });
   const found = new Set<string>();
   for (const path of wanted) {

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { NoteburstError, RefusedError } from '../client/client-error.ts';
 import type { NoteburstClient } from '../client/client.ts';
+import type { LiveEvent } from '../lib/contract/live-event.ts';
 import type { NotebookResponse } from '../lib/contract/notebooks-api.ts';
 import { submissionOptions, type SuiteCase } from './plan.ts';
 import { FAILING, type CaseResult, type Failure } from './report.ts';
@@ -17,8 +18,9 @@ export interface SuiteRun {
   failFast?: boolean;
   /** Cancels what runs and begins no more. */
   signal: AbortSignal;
-  /** Called with each state that a case's job is seen in. */
-  onUpdate?: (which: SuiteCase, job: NotebookResponse) => void;
+  onSubmitted?: (which: SuiteCase) => void;
+  /** Called with what happens to a case's job, as it happens; for showing only: events may be missing. */
+  onEvent?: (which: SuiteCase, event: LiveEvent) => void;
   onResult?: (result: CaseResult) => void;
   /**
    * Takes the executed notebook, as far as it came.
@@ -87,9 +89,8 @@ async function runCase(run: SuiteRun, which: SuiteCase, signal: AbortSignal): Pr
     // What is on its way when all is stopped is accepted still, so that its id is needed to cancel it.
     const submitted = await run.client.submit(submission, { signal: later(signal, CANCEL_MS) });
     jobId = submitted.job_id;
-    run.onUpdate?.(which, submitted);
-    const onUpdate = (job: NotebookResponse) => run.onUpdate?.(which, job);
-    const job = await run.client.wait(jobId, { signal, onUpdate });
+    run.onSubmitted?.(which);
+    const job = await watched(run, which, jobId, signal);
     return await resultOf(run, which, source, job);
   } catch (error) {
     const told = jobId === undefined ? {} : { job_id: jobId, job_url: run.client.pageOf(jobId) };
@@ -99,6 +100,29 @@ async function runCase(run: SuiteRun, which: SuiteCase, signal: AbortSignal): Pr
     }
     if (!(error instanceof NoteburstError)) throw error;
     return named(which, { ...refused(error, which), ...told });
+  }
+}
+
+/** Waits for the end of a job, telling of its events meanwhile. */
+async function watched(
+  { client, onEvent }: SuiteRun,
+  which: SuiteCase,
+  jobId: string,
+  signal: AbortSignal,
+): Promise<NotebookResponse> {
+  if (!onEvent) return client.wait(jobId, { signal });
+  const ended = new AbortController();
+  const follow = async () => {
+    const events = client.events(jobId, AbortSignal.any([signal, ended.signal]));
+    for await (const event of events) onEvent(which, event);
+  };
+  // A service without events, or with too many watchers, still runs the notebook.
+  const followed = follow().catch(() => undefined);
+  try {
+    return await client.wait(jobId, { signal });
+  } finally {
+    ended.abort();
+    await followed;
   }
 }
 

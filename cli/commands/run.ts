@@ -1,4 +1,3 @@
-import { relative, resolve } from 'node:path';
 import type { ArgumentsCamelCase, CommandModule } from 'yargs';
 import type { NoteburstClient } from '../../client/client.ts';
 import { keepExecuted } from '../../suite/keep-executed.ts';
@@ -33,12 +32,7 @@ async function run(args: ArgumentsCamelCase<RunArguments>): Promise<number> {
   if (suite.regression?.against === 'last' && args.baseline === undefined) {
     throw new UsageError('The suite compares outputs with the last good run. Where is it? Give --baseline');
   }
-  // What earlier runs have left in the suite's folder is none of its notebooks.
-  const ours = [args.out, args.baseline].flatMap((kept) =>
-    kept ? `${relative(dir, resolve(kept))}/**` : [],
-  );
-  const options = await optionsOf(args);
-  const cases = await planSuite({ dir, suite, paths, exclude: [...exclude, ...ours], options });
+  const cases = await planSuite({ dir, suite, paths, exclude, options: await optionsOf(args) });
   const signal = untilInterrupted();
   let code = await runCases(args, client, suite, cases, signal);
   if (args.watch) {
@@ -65,7 +59,9 @@ async function runCases(
     atOnce: args.jobs,
     failFast: args['fail-fast'],
     signal,
-    onUpdate: (which, job) => progress.update(which, job),
+    onSubmitted: (which) => progress.submitted(which),
+    // Nobody watches a log.
+    ...(process.stdout.isTTY ? { onEvent: (which, event) => progress.happened(which, event) } : {}),
     onResult: (result) => progress.ended(result),
     onExecuted: keepExecuted({ out: args.out, regression: suite.regression, baseline: args.baseline }),
   }).finally(() => progress[Symbol.dispose]());

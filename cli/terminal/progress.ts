@@ -1,4 +1,4 @@
-import type { NotebookResponse } from '../../lib/contract/notebooks-api.ts';
+import type { LiveEvent } from '../../lib/contract/live-event.ts';
 import type { SuiteCase } from '../../suite/plan.ts';
 import type { CaseResult } from '../../suite/report.ts';
 import { paintFor } from './colours.ts';
@@ -12,7 +12,8 @@ export class Progress implements Disposable {
   readonly #stream: NodeJS.WritableStream;
   readonly #paint: Paint;
   readonly #live: LiveLine;
-  readonly #running = new Map<string, NotebookResponse>();
+  /** In the service: how far each has come, when it has begun. */
+  readonly #running = new Map<string, string | undefined>();
   readonly #begun = performance.now();
   readonly #total: number;
   readonly #width: number;
@@ -26,8 +27,14 @@ export class Progress implements Disposable {
     this.#live = new LiveLine(stream, () => this.#status());
   }
 
-  update({ name }: SuiteCase, job: NotebookResponse): void {
-    this.#running.set(name, job);
+  submitted({ name }: SuiteCase): void {
+    this.#running.set(name, undefined);
+  }
+
+  happened({ name }: SuiteCase, event: LiveEvent): void {
+    if (!this.#running.has(name)) return;
+    if (event.type === 'job_started') this.#running.set(name, name);
+    if ('cells_done' in event) this.#running.set(name, `${name} ${event.cells_done}/${event.cells_total}`);
   }
 
   ended(result: CaseResult): void {
@@ -41,12 +48,8 @@ export class Progress implements Disposable {
   }
 
   #status(): string {
-    const jobs = [...this.#running];
-    const running = jobs.filter(([, { phase }]) => phase === 'running');
-    const shown = running.map(([name, { progress }]) =>
-      progress ? `${name} ${progress.cells_done}/${progress.cells_total}` : name,
-    );
-    const waiting = jobs.length - running.length;
+    const shown = [...this.#running.values()].filter((text) => text !== undefined);
+    const waiting = this.#running.size - shown.length;
     const time = secondsText((performance.now() - this.#begun) / 1_000);
     const parts = [
       `${this.#ended}/${this.#total}`,

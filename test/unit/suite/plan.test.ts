@@ -16,6 +16,8 @@ beforeAll(() => {
     'deep/.ipynb_checkpoints/c-checkpoint.ipynb',
     'node_modules/x/e.ipynb',
     'noteburst-suite.ipynb',
+    'executed/.noteburst-executed',
+    'executed/a.ipynb',
     'readme.txt',
   ];
   for (const file of files) {
@@ -30,7 +32,7 @@ const plan = (yaml = '', selection: Partial<Selection> = {}) =>
 const names = async (...args: Parameters<typeof plan>) => (await plan(...args)).map(({ name }) => name);
 
 describe('which notebooks', () => {
-  test('all of the folder, but copies, packages and the super-notebook', async () => {
+  test('all of the folder, but copies, packages, what was executed and the super-notebook', async () => {
     expect(await names()).toEqual(['a.ipynb', 'b[1].ipynb', 'deep/c.ipynb', 'deep/draft-d.ipynb']);
   });
 
