@@ -71,6 +71,10 @@ export default defineConfig({
       project('contract', { ...onPlatform, globalSetup: ['test/contract/global.ts', RUN] }),
       // The command, against the same service.
       project('cli', { ...onPlatform, globalSetup: ['test/contract/global.ts', RUN] }),
+      project('action', {
+        ...onPlatform,
+        globalSetup: ['test/contract/global.ts', 'test/action/global.ts', RUN],
+      }),
       project('fuzz', {
         globalSetup: [...onRedis.globalSetup, 'test/fuzz/global.ts'],
         fileParallelism: false,

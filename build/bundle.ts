@@ -1,3 +1,4 @@
+import { isBuiltin } from 'node:module';
 import { relative } from 'node:path';
 import { rolldown, type OutputChunk, type OutputOptions } from 'rolldown';
 import { lazyHttp } from './lazy-http.ts';
@@ -15,8 +16,8 @@ export interface Eager {
   unbundled: string[];
 }
 
-// They are loaded where they are installed, colours for a terminal and a native decoder: not by accident.
-const LEFT_OUT = { 'supports-color': false, 'msgpackr-extract': false } as const;
+// They are loaded where they are installed, colours for a terminal, a native decoder, a proxy's login: not by accident.
+const LEFT_OUT = { 'supports-color': false, 'msgpackr-extract': false, kerberos: false } as const;
 
 const OUTPUT = {
   format: 'esm',
@@ -80,7 +81,7 @@ function eager(chunks: OutputChunk[]): Eager {
     bytes: all.reduce((sum, { code }) => sum + Buffer.byteLength(code), 0),
     files: modules.filter((id) => packageOf(id) === undefined).map((id) => relative(ROOT, id)),
     packages: [...packages].toSorted(),
-    unbundled: imports.filter((name) => !byName.has(name) && !name.startsWith('node:')),
+    unbundled: imports.filter((name) => !byName.has(name) && !isBuiltin(name)),
   };
 }
 

@@ -17,7 +17,9 @@ export const lazyHttp: Plugin = {
     handler: () => {
       const all = Object.getOwnPropertyDescriptors(process.getBuiltinModule('node:http'));
       const values = Object.entries(all).flatMap(([name, property]) => ('value' in property ? name : []));
-      return `export const { ${values.join(', ')} } = process.getBuiltinModule('node:http');`;
+      return `const http = process.getBuiltinModule('node:http');
+export const { ${values.join(', ')} } = http;
+export default http;`;
     },
   },
 };

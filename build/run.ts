@@ -1,12 +1,13 @@
 /**
- * `npm run build`: the product's programs as they go into images, into dist/. `-- --uid <n>`: the user that will run them,
- * if that is another and this one is root.
+ * `npm run build`: the product's programs as they go into images, into dist/, and the GitHub Action into action/dist/.
+ * `-- --uid <n>`: the user that will run the programs, if that is another and this one is root.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { ENTRIES } from '../platform/services/product.ts';
 import { ROOT } from '../platform/state.ts';
+import { ACTION_DIST, bundleAction } from './bundle-action.ts';
 import { bundle } from './bundle.ts';
 import { COMMAND, OLDEST_NODE } from './command.ts';
 import { fillCompileCache } from './compile-cache.ts';
@@ -24,3 +25,7 @@ await bundle(...COMMAND, dir, OLDEST_NODE);
 console.log('dist/noteburst.mjs: the command');
 for (const program of ['submit', 'status'] as const) await fillCompileCache(program, dir, uid);
 console.log('dist/compile-cache/: what V8 has compiled of the functions, for NODE_COMPILE_CACHE');
+
+rmSync(ACTION_DIST, { recursive: true, force: true });
+const { bytes } = await bundleAction(ACTION_DIST);
+console.log(`action/dist/action.mjs: ${Math.round(bytes / 1024)} kB`);

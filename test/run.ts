@@ -42,7 +42,7 @@ const CHECKS: [title: string, ...command: string[]][] = [
   ['dead code', 'knip'],
 ];
 // In this order: what is quick to run and to understand fails first.
-const TIERS = ['unit', 'redis', 'pages', 'lab', 'faults', 'e2e', 'contract', 'cli'];
+const TIERS = ['unit', 'redis', 'pages', 'lab', 'faults', 'e2e', 'contract', 'cli', 'action'];
 const SLOW_TIERS = [
   'fuzz',
   'faults-whole',

@@ -3,7 +3,7 @@ import { join, relative } from 'node:path';
 import { describe, expect, test } from 'vitest';
 
 const ROOT = join(import.meta.dirname, '../..');
-const PRODUCT = ['cli', 'client', 'functions', 'lib', 'suite', 'workers'];
+const PRODUCT = ['action', 'cli', 'client', 'functions', 'lib', 'suite', 'workers'];
 
 interface Module {
   /** Path below the project's folder. */
@@ -80,6 +80,14 @@ describe('imports go one way', () => {
     expect(violations('lib/html/', html)).toEqual([]);
   });
 
+  test('action knows GitHub, the suite and the client, and of lib what is wire', () => {
+    const action = /^(action\/|suite\/|client\/|lib\/contract\/|@actions\/|yaml$|zod$|node:)/;
+    expect(violations('action/', (name) => action.test(name))).toEqual([]);
+    for (const room of PRODUCT.filter((room) => room !== 'action')) {
+      expect(violations(`${room}/`, (name) => !/^(action\/|@actions\/)/.test(name))).toEqual([]);
+    }
+  });
+
   test('what functions use of lib needs neither ws nor undici nor redlock', () => {
     expect(violations('lib/', (name) => !['ws', 'undici', 'redlock'].includes(name))).toEqual([]);
   });
@@ -142,7 +150,12 @@ describe('imports go one way', () => {
   });
 
   test('the environment is read where a process begins, nowhere else', () => {
-    const roots = ['workers/executor/main.ts', 'workers/courier/main.ts', 'lib/http/run-function.ts'];
+    const roots = [
+      'action/main.ts',
+      'workers/executor/main.ts',
+      'workers/courier/main.ts',
+      'lib/http/run-function.ts',
+    ];
     // A command is all of its process.
     const rooms = all.filter(({ file }) => !file.startsWith('cli/'));
     const readers = rooms.filter(({ text }) => text.includes('process.env')).map(({ file }) => file);
