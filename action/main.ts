@@ -1,6 +1,7 @@
 /** The action as GitHub's runner starts it. */
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setFailed } from '@actions/core';
 import { NoteburstError } from '../client/client-error.ts';
 import { SuiteError } from '../suite/suite-file.ts';
@@ -25,10 +26,17 @@ const EXPECTED = [InputError, TokenError, SuiteError, NoteburstError];
 
 // git, which is asked what has changed, has nobody to ask for a password.
 process.env['GIT_TERMINAL_PROMPT'] = '0';
+const runner = readRunner(process.env);
 try {
-  await runAction(readInputs(), readRunner(process.env));
+  await runAction(readInputs(), runner);
 } catch (error) {
+  setFailed(textOf(error as Error));
+}
+
+function textOf(error: Error): string {
   // A stack is for faults of the action itself.
-  const isExpected = EXPECTED.some((kind) => error instanceof kind);
-  setFailed(isExpected ? (error as Error).message : ((error as Error).stack ?? String(error)));
+  if (!EXPECTED.some((kind) => error instanceof kind)) return error.stack ?? String(error);
+  const isCheckedOut = existsSync(join(runner.workspace, '.git'));
+  if (isCheckedOut || !(error instanceof SuiteError)) return error.message;
+  return `${error.message}. Is the repository checked out (actions/checkout)?`;
 }

@@ -18,7 +18,7 @@ export interface SuiteRun {
   failFast?: boolean;
   /** Cancels what runs and begins no more. */
   signal: AbortSignal;
-  onSubmitted?: (which: SuiteCase) => void;
+  onSubmitted?: (which: SuiteCase, job: NotebookResponse) => void;
   /** Called with what happens to a case's job, as it happens; for showing only: events may be missing. */
   onEvent?: (which: SuiteCase, event: LiveEvent) => void;
   onResult?: (result: CaseResult) => void;
@@ -89,7 +89,7 @@ async function runCase(run: SuiteRun, which: SuiteCase, signal: AbortSignal): Pr
     // What is on its way when all is stopped is accepted still, so that its id is needed to cancel it.
     const submitted = await run.client.submit(submission, { signal: later(signal, CANCEL_MS) });
     jobId = submitted.job_id;
-    run.onSubmitted?.(which);
+    run.onSubmitted?.(which, submitted);
     const job = await watched(run, which, jobId, signal);
     return await resultOf(run, which, source, job);
   } catch (error) {

@@ -1,6 +1,7 @@
 import type { ArgumentsCamelCase, CommandModule } from 'yargs';
 import type { NoteburstClient } from '../../client/client.ts';
 import { keepExecuted } from '../../suite/keep-executed.ts';
+import { loadSuite } from '../../suite/load-suite.ts';
 import { planSuite, type SuiteCase } from '../../suite/plan.ts';
 import type { SuiteReport } from '../../suite/report.ts';
 import { summaryText } from '../../suite/reports/terminal.ts';
@@ -9,7 +10,6 @@ import type { SuiteFile } from '../../suite/suite-file.ts';
 import { compareWith, writeReports } from '../../suite/write-reports.ts';
 import { exitCodeOf, UsageError } from '../exit-code.ts';
 import { untilInterrupted } from '../interrupt.ts';
-import { readSuite } from '../load-suite.ts';
 import { address, connect, type ConnectionArguments } from '../options.ts';
 import { paintFor } from '../terminal/colours.ts';
 import { Progress } from '../terminal/progress.ts';
@@ -28,7 +28,7 @@ export const runCommand: CommandModule<ConnectionArguments, RunArguments> = {
 async function run(args: ArgumentsCamelCase<RunArguments>): Promise<number> {
   const client = connect(args);
   const { paths = [], exclude } = args;
-  const { suite, dir } = readSuite(args.suite, paths);
+  const { suite, dir } = loadSuite(process.cwd(), args.suite, paths);
   if (suite.regression?.against === 'last' && args.baseline === undefined) {
     throw new UsageError('The suite compares outputs with the last good run. Where is it? Give --baseline');
   }

@@ -1,10 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
+import { loadSuite } from '../../suite/load-suite.ts';
 import { planSuite, SUPER_NOTEBOOK } from '../../suite/plan.ts';
 import { superNotebook } from '../../suite/super-notebook/super-notebook.ts';
 import { UsageError } from '../exit-code.ts';
-import { readSuite } from '../load-suite.ts';
 import type { ConnectionArguments } from '../options.ts';
 
 interface SuiteArguments extends ConnectionArguments {
@@ -17,7 +17,7 @@ const listCommand: CommandModule<SuiteArguments, SuiteArguments> = {
   command: 'list',
   describe: 'List what the suite would run',
   handler: async (args) => {
-    const { suite: file, dir } = readSuite(args.suite, []);
+    const { suite: file, dir } = loadSuite(process.cwd(), args.suite, []);
     for (const { name, expectedFailure } of await planSuite({ dir, suite: file })) {
       console.log(expectedFailure ? `${name}  (expected to fail: ${expectedFailure.reason})` : name);
     }
@@ -36,7 +36,7 @@ const notebookCommand: CommandModule<SuiteArguments, SuiteArguments & { file: st
       })
       .option('jobs', { alias: 'j', type: 'number', default: 20, describe: 'How many notebooks at once' }),
   handler: async (args) => {
-    const { suite: file, dir } = readSuite(args.suite, []);
+    const { suite: file, dir } = loadSuite(process.cwd(), args.suite, []);
     const path = resolve(dir, args.file);
     if (dirname(path) !== dir) throw new UsageError(`${args.file}: should lie in the suite's folder, ${dir}`);
     const cases = (await planSuite({ dir, suite: file })).filter((each) => each.file !== path);

@@ -16,13 +16,13 @@ interface Workflow {
   jobs: Record<string, { steps: { uses?: string; with?: Record<string, unknown> }[] }>;
 }
 
-/** The workflows that a page shows. */
+/** The workflows that a page shows, beside what is for other systems. */
 function workflows(page: string): { name: string; workflow: Workflow }[] {
   const blocks = readFileSync(join(ROOT, page), 'utf8').matchAll(/^```yaml\n([^]*?)^```$/gm);
-  return [...blocks].map(([, text = ''], n) => ({
-    name: `${page} ${n + 1}`,
-    workflow: parse(text) as Workflow,
-  }));
+  const all = [...blocks].map(([, text = '']) => parse(text) as Partial<Workflow>);
+  return all
+    .filter((block): block is Workflow => block.on !== undefined)
+    .map((workflow, n) => ({ name: `${page} ${n + 1}`, workflow }));
 }
 
 const pages = ['action/README.md', 'docs/ci.md'].flatMap(workflows);

@@ -43,12 +43,17 @@ export class Command {
     });
   }
 
+  /** The command's one file. */
+  get path(): string {
+    return join(this.#dist, 'noteburst.mjs');
+  }
+
   /** Runs it to its end, for the user alice. */
   async run(
     args: readonly string[],
     { cwd = this.dir, env = {}, onOutput, input = '' }: Start = {},
   ): Promise<Said> {
-    const child = spawn(process.execPath, [join(this.#dist, 'noteburst.mjs'), ...args], {
+    const child = spawn(process.execPath, [this.path, ...args], {
       cwd,
       env: {
         PATH: process.env['PATH'],
