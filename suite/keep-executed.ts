@@ -7,6 +7,9 @@ import { hasOutputs } from './regression/compare-outputs.ts';
 import { regressionFailure } from './regression/failure.ts';
 import type { RegressionOptions } from './regression/options.ts';
 import type { Executed, SuiteRun } from './run-suite.ts';
+import type { NotebookSource } from './source/notebook-source.ts';
+
+const NOTEBOOK = '.ipynb';
 
 export interface Keeping {
   /** The folder for executed notebooks, as far as they came; absent: they are not kept. */
@@ -22,7 +25,7 @@ export function keepExecuted({ out, regression, baseline }: Keeping): NonNullabl
     const good = baseline === undefined ? undefined : join(baseline, fileName(which));
     const told: Executed = {};
     if (regression && isWell) {
-      const reference = regression.against === 'committed' ? source.notebook : await goodRun(good);
+      const reference = regression.against === 'committed' ? committed(which, source) : await goodRun(good);
       if (reference) told.failure = regressionFailure(parseNotebook(text), reference, source, regression);
       if (!reference || !hasOutputs(reference))
         told.warnings = ['There are no earlier outputs to compare with'];
@@ -38,6 +41,10 @@ export function keepExecuted({ out, regression, baseline }: Keeping): NonNullabl
     return { ...told, executed: relative('', file) };
   };
 }
+
+/** Undefined for what is kept as text, which has no outputs. */
+const committed = ({ path }: SuiteCase, { notebook }: NotebookSource): Notebook | undefined =>
+  extname(path) === NOTEBOOK ? notebook : undefined;
 
 /** Undefined when there has been none. */
 async function goodRun(file: string | undefined): Promise<Notebook | undefined> {
@@ -62,14 +69,16 @@ async function write(file: string, text: string): Promise<void> {
   await writeFile(file, text);
 }
 
-/** Of `a/b.ipynb [small set]`, `a/b.small-set.ipynb`; what is outside of the suite's folder goes to its top. */
+/**
+ * Of `a/b.ipynb [small set]`, `a/b.small-set.ipynb`, and of `a/b.py`, `a/b.py.ipynb`; what is outside of the suite's folder
+ * goes to its top.
+ */
 function fileName({ name, path }: SuiteCase): string {
   const inside = path
     .split('/')
     .filter((part) => part !== '..')
     .join('/');
   const set = /\[(.*)\]$/.exec(name.slice(path.length))?.[1];
-  if (set === undefined) return inside;
-  const extension = extname(inside);
-  return `${inside.slice(0, -extension.length)}.${set.replaceAll(/[^\w.-]+/g, '-')}${extension}`;
+  const stem = extname(inside) === NOTEBOOK ? inside.slice(0, -NOTEBOOK.length) : inside;
+  return set === undefined ? `${stem}${NOTEBOOK}` : `${stem}.${set.replaceAll(/[^\w.-]+/g, '-')}${NOTEBOOK}`;
 }

@@ -1,9 +1,10 @@
 /** Which notebooks a suite has, and how each is run. */
 import { statSync } from 'node:fs';
-import { basename, extname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
 import picomatch from 'picomatch';
 import { glob } from 'tinyglobby';
 import type { Submission } from '../client/client.ts';
+import { isSource, SOURCE_KINDS } from './source/source.ts';
 import { SuiteError, type ExpectedFailure, type RunOptions, type SuiteFile } from './suite-file.ts';
 
 /** One run of one notebook. */
@@ -30,6 +31,7 @@ const NEVER = [
   '**/.venv/**',
 ];
 
+/** What is taken of a folder. Scripts and pages may be no notebooks: they are named, or included by a pattern. */
 const NOTEBOOK = '.ipynb';
 
 /** In folders of executed notebooks, which are no notebooks of a suite. */
@@ -89,8 +91,8 @@ async function find(dir: string, wanted: readonly string[], excluded: readonly s
     }
   }
   const files = [...found].toSorted();
-  const other = files.find((path) => extname(path) !== NOTEBOOK);
-  if (other !== undefined) throw new SuiteError(`${other}: only ${NOTEBOOK} files can be run`);
+  const other = files.find((path) => !isSource(path));
+  if (other !== undefined) throw new SuiteError(`${other}: only ${SOURCE_KINDS} files can be run`);
   return files;
 }
 

@@ -6,7 +6,8 @@ import type { LiveEvent } from '../lib/contract/live-event.ts';
 import type { NotebookResponse } from '../lib/contract/notebooks-api.ts';
 import { submissionOptions, type SuiteCase } from './plan.ts';
 import { FAILING, type CaseResult, type Failure } from './report.ts';
-import { notebookSource, type NotebookSource } from './source/notebook-source.ts';
+import type { NotebookSource } from './source/notebook-source.ts';
+import { readSource } from './source/source.ts';
 import { failed, judge } from './verdict.ts';
 
 export interface SuiteRun {
@@ -78,7 +79,7 @@ export async function runSuite(run: SuiteRun): Promise<CaseResult[]> {
 async function runCase(run: SuiteRun, which: SuiteCase, signal: AbortSignal): Promise<CaseResult> {
   let source: NotebookSource;
   try {
-    source = notebookSource(await readFile(which.file, 'utf8'));
+    source = readSource(which.file, await readFile(which.file, 'utf8'));
   } catch (error) {
     const failure = { reason: 'invalid_notebook', message: (error as Error).message };
     return named(which, failed(failure, which.expectedFailure));

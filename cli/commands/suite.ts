@@ -1,5 +1,5 @@
 import { writeFileSync } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { dirname, extname, resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { loadSuite } from '../../suite/load-suite.ts';
 import { planSuite, SUPER_NOTEBOOK } from '../../suite/plan.ts';
@@ -40,6 +40,9 @@ const notebookCommand: CommandModule<SuiteArguments, SuiteArguments & { file: st
     const path = resolve(dir, args.file);
     if (dirname(path) !== dir) throw new UsageError(`${args.file}: should lie in the suite's folder, ${dir}`);
     const cases = (await planSuite({ dir, suite: file })).filter((each) => each.file !== path);
+    const other = cases.find((each) => extname(each.path) !== '.ipynb');
+    if (other)
+      throw new UsageError(`${other.path}: the notebook that runs a suite can run .ipynb files only`);
     writeFileSync(path, superNotebook(file.name ?? 'Notebook suite', cases, args.jobs));
     console.log(`${path}: runs ${cases.length} notebooks`);
   },

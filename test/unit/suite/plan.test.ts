@@ -19,6 +19,8 @@ beforeAll(() => {
     'executed/.noteburst-executed',
     'executed/a.ipynb',
     'readme.txt',
+    'deep/page.md',
+    'deep/script.py',
   ];
   for (const file of files) {
     mkdirSync(dirname(join(dir, file)), { recursive: true });
@@ -50,6 +52,8 @@ describe('which notebooks', () => {
       ['a.ipynb', 'b[1].ipynb', 'deep/c.ipynb'],
     ],
     [['./a.ipynb', 'a.ipynb'], ['a.ipynb']],
+    [['deep/*.{py,md}'], ['deep/page.md', 'deep/script.py']],
+    [['deep/script.py'], ['deep/script.py']],
   ])('those that were named: %j', async (paths, expected) => {
     expect(await names('include: nothing', { paths })).toEqual(expected);
   });
@@ -65,7 +69,7 @@ describe('which notebooks', () => {
   test.each([
     [['gone.ipynb'], 'gone.ipynb: there is no such file or folder'],
     [['*.nothing'], /There is no notebook in .* that matches \*\.nothing/],
-    [['readme.txt'], 'readme.txt: only .ipynb files can be run'],
+    [['readme.txt'], 'readme.txt: only .ipynb, .py and .md files can be run'],
   ])('nothing is an error: %j', async (paths, message) => {
     await expect(plan('', { paths })).rejects.toThrow(message);
   });
