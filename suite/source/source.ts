@@ -1,5 +1,6 @@
 /** The kinds of files that can be run as notebooks. */
 import { extname } from 'node:path';
+import { InvalidNotebookError } from '../../lib/contract/nbformat.ts';
 import { mystSource } from './myst.ts';
 import { notebookSource, type NotebookSource } from './notebook-source.ts';
 import { percentSource } from './percent.ts';
@@ -15,6 +16,9 @@ export const isSource = (path: string): boolean => Object.hasOwn(READERS, extnam
 /** For people: `.ipynb, .py and .md`. */
 export const SOURCE_KINDS = new Intl.ListFormat('en-GB').format(Object.keys(READERS));
 
+/** What lies in the place of a file that Git LFS keeps elsewhere (https://github.com/git-lfs/git-lfs/blob/main/docs/spec.md). */
+const LFS_POINTER = 'version https://git-lfs.github.com/spec/';
+
 /**
  * @param path one that {@link isSource}
  * @throws {InvalidNotebookError}
@@ -22,5 +26,7 @@ export const SOURCE_KINDS = new Intl.ListFormat('en-GB').format(Object.keys(READ
 export function readSource(path: string, text: string): NotebookSource {
   const read = READERS[extname(path)];
   if (!read) throw new TypeError(`${path} is no notebook`);
+  if (text.startsWith(LFS_POINTER))
+    throw new InvalidNotebookError('The file itself is kept by Git LFS, and only what stands for it is here');
   return read(text);
 }

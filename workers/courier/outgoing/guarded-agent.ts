@@ -1,4 +1,4 @@
-import { lookup as dnsLookup } from 'node:dns';
+import { lookup as dnsLookup, type LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import { Agent, buildConnector } from 'undici';
 import { entriesFor, portOf, type AllowedHosts } from '../../../lib/outgoing/allowed-hosts.ts';
@@ -14,6 +14,9 @@ export type Resolve = typeof dnsLookup;
 const CONNECT_TIMEOUT_MS = 10_000;
 const MAX_HEADER_BYTES = 16 * 1024;
 
+const isInternalHost = (hosts: AllowedHosts, hostname: string, port: number): boolean =>
+  entriesFor(hosts, hostname, port).some((host) => host.isInternal);
+
 /**
  * Connections to public addresses only, but for the hosts that an allow-list calls internal. What is not public is not
  * even connected to, so that nobody learns what is there.
@@ -27,7 +30,7 @@ export function guardedAgent(hosts: AllowedHosts, resolve: Resolve = dnsLookup):
   return new Agent({
     maxHeaderSize: MAX_HEADER_BYTES,
     connect: (target, callback) => {
-      const isInternal = entriesFor(hosts, target.hostname, portOf(target)).some((host) => host.isInternal);
+      const isInternal = isInternalHost(hosts, target.hostname, portOf(target));
       const connect = isInternal ? inside : outside;
       connect(target, (error, socket) => {
         if (error) return callback(error, null);
@@ -38,6 +41,28 @@ export function guardedAgent(hosts: AllowedHosts, resolve: Resolve = dnsLookup):
       });
     },
   });
+}
+
+/**
+ * The addresses that a host may be called at, for who makes the connection by other means: at these, and no others.
+ *
+ * @param resolve stands for the system's resolver
+ * @throws {OutgoingRefusedError}
+ */
+export async function allowedAddresses(
+  hosts: AllowedHosts,
+  hostname: string,
+  port: number,
+  resolve: Resolve = dnsLookup,
+): Promise<string[]> {
+  const isInternal = isInternalHost(hosts, hostname, port);
+  const { promise, resolve: found, reject } = Promise.withResolvers<LookupAddress[]>();
+  const lookup = isInternal ? resolve : publicLookup(resolve);
+  lookup(hostname, { all: true }, (error: Error | null, addresses: string | LookupAddress[]) => {
+    if (error) reject(error);
+    else found(addresses as LookupAddress[]);
+  });
+  return (await promise).map(({ address }) => address);
 }
 
 const notPublic = (): OutgoingRefusedError => new OutgoingRefusedError('The host has no public address');
