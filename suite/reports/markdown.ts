@@ -17,8 +17,8 @@ import { durationText, instantText } from '../../lib/html/time.ts';
 
 /** GitHub takes 1 MiB of a step, and nothing of what is longer; other steps of the action may write, too. */
 const MAX_BYTES = 900 * 1024;
-/** Where tables end. What is around them is 400 KiB at most, and tracebacks take what is left. */
-const MAX_TABLE_BYTES = 400 * 1024;
+/** Where tables end, of all of it. What is around them is as much at most, and tracebacks take what is left. */
+const TABLE_SHARE = 4 / 9;
 /** Of one traceback. */
 const MAX_DETAIL_CHARS = 8 * 1024;
 /** Lists that are longer tell how many more there are. */
@@ -27,12 +27,16 @@ const MAX_CHANGES = 20;
 
 const MARKS = { passed: '✅', failed: '❌', incomplete: '⚠️' } as const;
 
-/** @returns at most 900 KiB in UTF-8 */
-export function markdownSummary(report: SuiteReport, comparison?: Comparison): string {
+/** @param maxBytes in UTF-8: tables and tracebacks keep to it */
+export function markdownSummary(
+  report: SuiteReport,
+  comparison?: Comparison,
+  maxBytes: number = MAX_BYTES,
+): string {
   const { results } = report;
   const sorted = ORDER.flatMap((verdict) => results.filter((result) => result.verdict === verdict));
   const [good, other] = [sorted.filter(isGood), sorted.filter((result) => !isGood(result))];
-  const text = new BoundedText();
+  const text = new BoundedText(maxBytes);
   text.add(heading(report));
   if (comparison) text.add(changes(comparison));
   if (other.length > 0) text.addTable(other, 'Notebook | Verdict | Ran | What happened', problemRow);
@@ -121,6 +125,11 @@ ${fenced(text, failure.differences?.length ? 'diff' : 'text')}
 class BoundedText {
   text = '';
   #bytes = 0;
+  readonly #maxBytes: number;
+
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes;
+  }
 
   add(text: string): void {
     this.text += text;
@@ -128,7 +137,7 @@ class BoundedText {
   }
 
   /** @returns whether it was added */
-  addIfFits(text: string, most = MAX_BYTES): boolean {
+  addIfFits(text: string, most = this.#maxBytes): boolean {
     const fits = this.#bytes + Buffer.byteLength(text) <= most;
     if (fits) this.add(text);
     return fits;
@@ -136,7 +145,7 @@ class BoundedText {
 
   addTable<Row>(rows: readonly Row[], header: string, toText: (row: Row) => string): void {
     this.add(`\n| ${header} |\n| ${header.replaceAll(/[^|]+/g, ' --- ').trim()} |\n`);
-    const shown = rows.findIndex((row) => !this.addIfFits(toText(row), MAX_TABLE_BYTES));
+    const shown = rows.findIndex((row) => !this.addIfFits(toText(row), this.#maxBytes * TABLE_SHARE));
     this.add(shown === -1 ? '\n' : `\n${rows.length - shown} more are in the other reports.\n`);
   }
 }
