@@ -47,7 +47,7 @@ export const positiveInteger = z.coerce.number('should be a whole number').multi
 
 /** What else stands behind the prefix of all keys (see lib/contract/job-keys.ts, lib/queue): no queue may be called so. */
 const TAKEN =
-  /^(bots|callbacks?|cancel|epoch|events|flows|idempotency|inflight|lease|own|result|source|sweep|target|unfinished|verdict)$/;
+  /^(bots|callbacks?|cancel|epoch|events|flows|github|idempotency|inflight|lease|own|result|source|sweep|target|unfinished|verdict)$/;
 
 export const queueNameText = z
   .string()

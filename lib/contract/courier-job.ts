@@ -3,8 +3,19 @@ import { z } from 'zod';
 import { CALLBACK_EVENTS } from './callback.ts';
 
 /** BullMQ's names of the courier's jobs. */
-export const COURIER_KINDS = ['callback'] as const;
+export const COURIER_KINDS = ['callback', 'suite', 'schedules'] as const;
 export type CourierKind = (typeof COURIER_KINDS)[number];
+
+/** With the pauses between them, which double from 5 s on, these take a day at most. */
+export const MAX_ATTEMPTS = 15;
+
+/** How BullMQ keeps a job. One that is added again, as nobody knew that it was, is found to be there. */
+export const COURIER_JOB = {
+  attempts: MAX_ATTEMPTS,
+  backoff: { type: 'courier' },
+  removeOnComplete: { age: 3_600, count: 1_000 },
+  removeOnFail: { age: 3_600, count: 1_000 },
+};
 
 /** A message to be delivered; where to, and the key of its signature, lie beside it in Redis. */
 export const callbackJobData = z.object({

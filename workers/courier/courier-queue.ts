@@ -1,11 +1,11 @@
-import { Queue, UnrecoverableError, Worker, type Job } from 'bullmq';
+import { Queue, UnrecoverableError, WaitingError, Worker, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
-import type { CourierKind } from '../../lib/contract/courier-job.ts';
+import { COURIER_JOB, MAX_ATTEMPTS, type CourierKind } from '../../lib/contract/courier-job.ts';
 import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { GivenUpError, RetryLaterError } from './errors.ts';
 import type { CourierMetrics } from './metrics.ts';
-import { MAX_ATTEMPTS, retryDelayMs } from './retry-delay.ts';
+import { retryDelayMs } from './retry-delay.ts';
 
 /** A job while it is tried. */
 export interface CourierTask {
@@ -15,6 +15,8 @@ export interface CourierTask {
   attempt: number;
   /** Whether there is no other after this one. */
   isLast: boolean;
+  /** Aborted when the courier has to go: what then rejects is given back, and begun anew by another courier. */
+  signal: AbortSignal;
 }
 
 /** Does jobs of one kind. @throws {RetryLaterError} {@link GivenUpError} */
@@ -36,22 +38,20 @@ export interface CourierQueueOptions {
 const CONCURRENCY = 20;
 // A job does nothing that its courier could die of: those that lose it many times have come into many restarts.
 const MAX_STALLED = 100;
-/** So that one that is added again, as nobody knew that it was, is found to be there. */
-const KEPT = { removeOnComplete: { age: 3_600, count: 1_000 }, removeOnFail: { age: 3_600, count: 1_000 } };
-const RETRIES = { attempts: MAX_ATTEMPTS, backoff: { type: 'courier' } };
 
 /** The courier's own queue: it adds jobs, and does them, several at a time and each until it is done or given up. */
 export class CourierQueue {
   readonly #options: CourierQueueOptions;
   readonly #queue: Queue;
   readonly #worker: Worker;
+  readonly #stop = new AbortController();
 
   constructor(options: CourierQueueOptions) {
     const { queueName, redis, lockMs, firstRetryMs, log } = options;
     this.#options = options;
     const common = { connection: redis, prefix: KEY_PREFIX };
     this.#queue = new Queue(queueName, common);
-    this.#worker = new Worker(queueName, (job) => this.#do(job), {
+    this.#worker = new Worker(queueName, (job, token) => this.#do(job, token), {
       ...common,
       autorun: false,
       concurrency: CONCURRENCY,
@@ -78,26 +78,38 @@ export class CourierQueue {
 
   /** Adds a job, unless there is one with this id; when this resolves, Redis has it. */
   async add(kind: CourierKind, id: string, data: object): Promise<void> {
-    await this.#queue.add(kind, data, { jobId: id, ...RETRIES, ...KEPT });
+    await this.#queue.add(kind, data, { jobId: id, ...COURIER_JOB });
   }
 
-  /** Takes no more jobs, and waits for those that are being done. */
+  /** Takes no more jobs, and waits for those that are being done, or given back. */
   async close(): Promise<void> {
+    this.#stop.abort(new Error('the courier has to go'));
     await this.#worker.close();
     await this.#queue.close();
   }
 
-  async #do(job: Job): Promise<void> {
+  async #do(job: Job, token?: string): Promise<void> {
     const { handlers, metrics, log } = this.#options;
     const kind = job.name as CourierKind;
     const isLast = job.attemptsMade + 1 >= MAX_ATTEMPTS;
-    const task = { data: job.data as unknown, attempt: job.attemptsStarted, isLast };
+    const task = {
+      data: job.data as unknown,
+      attempt: job.attemptsStarted,
+      isLast,
+      signal: this.#stop.signal,
+    };
     const known = { courier_job: job.id, attempt: task.attempt };
     try {
       await handlers[kind](task);
       metrics.attempts.inc({ kind, outcome: 'done' });
       log.info(known, 'courier job done');
     } catch (error) {
+      const { reason } = this.#stop.signal;
+      if (this.#stop.signal.aborted && [error, (error as Error).cause].includes(reason)) {
+        await job.moveToWait(token);
+        log.info(known, 'courier job given back');
+        throw new WaitingError();
+      }
       const isFinal = isLast || error instanceof GivenUpError;
       metrics.attempts.inc({ kind, outcome: isFinal ? 'failed' : 'retried' });
       log[isFinal ? 'error' : 'warn'](

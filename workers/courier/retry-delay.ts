@@ -1,6 +1,3 @@
-/** With the pauses between them, which double from 5 s on, these take a day at most. */
-export const MAX_ATTEMPTS = 15;
-
 /** Nobody makes us wait for longer than that and our own pause. */
 const LONGEST_ASKED_MS = 3_600_000;
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { MAX_ATTEMPTS, retryDelayMs } from '../../../workers/courier/retry-delay.ts';
+import { MAX_ATTEMPTS } from '../../../lib/contract/courier-job.ts';
+import { retryDelayMs } from '../../../workers/courier/retry-delay.ts';
 
 const HOUR_MS = 3_600_000;
 const delays = (askedMs: number, random: number) =>
