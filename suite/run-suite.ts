@@ -10,9 +10,14 @@ import type { NotebookSource } from './source/notebook-source.ts';
 import { readSource } from './source/source.ts';
 import { failed, judge } from './verdict.ts';
 
+/** What a suite asks of the service. */
+export type SuiteClient = Pick<NoteburstClient, 'submit' | 'wait' | 'events' | 'cancel' | 'pageOf'>;
+
 export interface SuiteRun {
-  client: NoteburstClient;
+  client: SuiteClient;
   cases: readonly SuiteCase[];
+  /** The idempotency key of a case, when another process may run the same suite again. */
+  keyOf?: (which: SuiteCase) => string;
   /** How many are in the service at once. */
   atOnce: number;
   /** Whether to end the others when one has failed. */
@@ -88,7 +93,10 @@ async function runCase(run: SuiteRun, which: SuiteCase, signal: AbortSignal): Pr
   try {
     const submission = { ipynb: source.ipynb, ...submissionOptions(which.options) };
     // What is on its way when all is stopped is accepted still, so that its id is needed to cancel it.
-    const submitted = await run.client.submit(submission, { signal: later(signal, CANCEL_MS) });
+    const submitted = await run.client.submit(submission, {
+      signal: later(signal, CANCEL_MS),
+      ...(run.keyOf && { idempotencyKey: run.keyOf(which) }),
+    });
     jobId = submitted.job_id;
     run.onSubmitted?.(which, submitted);
     const job = await watched(run, which, jobId, signal);

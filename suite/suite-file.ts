@@ -1,4 +1,5 @@
 /** The file that describes a suite, `noteburst.yaml`. */
+import { Cron } from 'croner';
 import { LineCounter, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { parseDurationSeconds } from '../lib/contract/duration.ts';
@@ -44,6 +45,24 @@ const notebookOptions = runOptions.extend({
   expected_failure: expectedFailure.optional(),
 });
 
+const schedule = z
+  .strictObject({ name: z.string().min(1).optional(), cron: z.string(), timezone: z.string().default('UTC') })
+  .superRefine(({ cron, timezone }, context) => {
+    const problem = scheduleProblem(cron, timezone);
+    if (problem !== undefined) context.addIssue({ code: 'custom', path: ['cron'], message: problem });
+  })
+  .transform(({ name, ...rest }) => ({ name: name ?? rest.cron, ...rest }));
+
+/** @returns undefined for what a clock can follow */
+function scheduleProblem(cron: string, timezone: string): string | undefined {
+  try {
+    const next = new Cron(cron, { timezone, mode: '5-part', paused: true }).nextRun();
+    return next ? undefined : 'never comes';
+  } catch (error) {
+    return `should be minutes, hours, days, months and weekdays as cron has them (${(error as Error).message})`;
+  }
+}
+
 export const suiteFile = z.strictObject({
   name: z.string().min(1).optional(),
   include: patterns.default(['**/*.ipynb']),
@@ -51,9 +70,12 @@ export const suiteFile = z.strictObject({
   defaults: runOptions.default({}),
   /** Whether outputs are to be as they were. */
   regression: regressionOptions.optional(),
+  /** When the suite is run by itself, for repositories that the service knows. */
+  schedules: z.array(schedule).max(20).default([]),
   /** For those that match; of several that do, the later ones win. */
   notebooks: z.array(notebookOptions).default([]),
 });
+export type Schedule = z.infer<typeof schedule>;
 export type SuiteFile = z.infer<typeof suiteFile>;
 
 /** A suite file, or what was given in its place, that cannot be used; the message says where and why. */

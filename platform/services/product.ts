@@ -18,6 +18,7 @@ export const ENTRIES = {
   submit: join(ROOT, 'functions/submit/index.ts'),
   status: join(ROOT, 'functions/status/index.ts'),
   executor: join(ROOT, 'workers/executor/main.ts'),
+  github: join(ROOT, 'functions/github/index.ts'),
   courier: join(ROOT, 'workers/courier/main.ts'),
 };
 export type Entries = Record<keyof typeof ENTRIES, string>;
@@ -59,7 +60,7 @@ function start(context: ServiceContext, settings: ProductSettings, options: Star
 export async function startServer(
   context: ServiceContext,
   settings: ProductSettings,
-  entry: 'submit' | 'status' | 'courier',
+  entry: 'submit' | 'status' | 'github' | 'courier',
   port: number,
   env: Record<string, string> = {},
 ): Promise<ManagedProcess> {

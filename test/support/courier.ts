@@ -8,7 +8,11 @@ import type { JobSnapshot } from '../../lib/queue/nbexec-queue.ts';
 import { workerRedis } from '../../lib/queue/redis.ts';
 import { Courier } from '../../workers/courier/courier.ts';
 import { CourierMetrics } from '../../workers/courier/metrics.ts';
-import type { OutgoingAnswer, OutgoingMessage } from '../../workers/courier/outgoing/outgoing.ts';
+import {
+  Outgoing,
+  type OutgoingAnswer,
+  type OutgoingMessage,
+} from '../../workers/courier/outgoing/outgoing.ts';
 import { WorkerBench } from './executor.ts';
 import { API_URL } from './function-server.ts';
 import { capturedLog } from './log.ts';
@@ -60,7 +64,9 @@ export class CourierBench implements AsyncDisposable {
       firstRetryMs,
     };
     const post = (to: string, message: OutgoingMessage) => this.#post(to, message);
-    const courier = new Courier({ config, redis, outgoing: { post }, metrics: this.metrics, log: this.#log });
+    const suites = { config: undefined, outgoing: new Outgoing([]), reportsUrl: '' };
+    const { metrics } = this;
+    const courier = new Courier({ config, redis, outgoing: { post }, suites, metrics, log: this.#log });
     this.#stack.defer(async () => {
       await courier.close(2_000);
       redis.disconnect();

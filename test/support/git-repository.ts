@@ -52,6 +52,12 @@ export class GitRepository implements Disposable {
     return this.git('rev-parse', 'HEAD');
   }
 
+  /** A commit of these files, and no others. @returns its id */
+  commitOnly(files: Record<string, Content>): string {
+    this.git('rm', '-r', '--quiet', '--ignore-unmatch', '.');
+    return this.commit(files);
+  }
+
   /** Writes an object of git's as it is, which git itself might not make. @returns its id */
   object(type: 'tree', content: Buffer): string {
     const args = ['hash-object', '-w', '-t', type, '--stdin', '--literally'];

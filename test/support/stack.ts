@@ -101,6 +101,14 @@ export class Stack implements AsyncDisposable {
     return startServer(this.#context, this.#settings, 'courier', port, own);
   }
 
+  /** Starts the function that GitHub calls; its URL is that of its routes. */
+  async startGithub(env: Record<string, string>): Promise<{ url: string; process: ManagedProcess }> {
+    const [port = 0] = await freePorts(1);
+    const own = { ...this.#queues, ...env };
+    const process = await startServer(this.#context, this.#settings, 'github', port, own);
+    return { url: `http://127.0.0.1:${port}/noteburst/github`, process };
+  }
+
   get #queues() {
     const courier = `courier-${this.queueName}`;
     return { NOTEBURST_WORKER_QUEUE_NAME: this.queueName, NOTEBURST_COURIER_QUEUE_NAME: courier };
@@ -133,6 +141,11 @@ export class Stack implements AsyncDisposable {
     return this.#urls[name];
   }
 
+  /** What the ingress says of a caller. */
+  async identity(user: string): Promise<Record<string, string>> {
+    return { 'X-Auth-Request-User': user, 'X-Auth-Request-Token': await this.#token(user) };
+  }
+
   /** A call as the ingress passes it on, with the user's delegated token. */
   async fetch(
     name: 'submit' | 'status',
@@ -141,8 +154,7 @@ export class Stack implements AsyncDisposable {
     user = 'alice',
   ): Promise<Response> {
     const headers = new Headers(init.headers);
-    headers.set('X-Auth-Request-User', user);
-    headers.set('X-Auth-Request-Token', await this.#token(user));
+    for (const [header, value] of Object.entries(await this.identity(user))) headers.set(header, value);
     return fetch(`${this.#urls[name]}/noteburst${path}`, { ...init, headers });
   }
 

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 /** A notebook as Jupyter writes it, a line of the file for each line of its source. */
-export function writeNotebook(file: string, cells: readonly string[]): void {
+export function notebookText(cells: readonly string[]): string {
   const notebook = {
     cells: cells.map((source, n) => ({
       cell_type: 'code',
@@ -16,8 +16,12 @@ export function writeNotebook(file: string, cells: readonly string[]): void {
     nbformat: 4,
     nbformat_minor: 5,
   };
+  return `${JSON.stringify(notebook, undefined, 1)}\n`;
+}
+
+export function writeNotebook(file: string, cells: readonly string[]): void {
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify(notebook, undefined, 1)}\n`);
+  writeFileSync(file, notebookText(cells));
 }
 
 /** What the notebooks of the suite do that are not simply well. */

@@ -9,6 +9,7 @@ import {
   type CommonConfig,
 } from '../../lib/config/env.ts';
 import { withRedisRules } from '../../lib/config/redis-env.ts';
+import { suitesConfig, suitesEnv, type SuitesConfig } from './suites/config.ts';
 import type { AllowedHosts } from '../../lib/outgoing/allowed-hosts.ts';
 
 /** The environment of a courier. */
@@ -17,6 +18,7 @@ export const courierEnv = withRedisRules(
     ...commonEnv,
     ...apiEnv,
     ...callbackEnv,
+    ...suitesEnv,
     NOTEBURST_COURIER_LOCK_SECONDS: positiveSeconds
       .default(30)
       .describe('How long what a courier that died was doing stays taken.'),
@@ -35,11 +37,16 @@ export interface CourierConfig extends Omit<CommonConfig, 'queueName' | 'gafaelf
   allowedHosts: AllowedHosts;
   lockMs: number;
   firstRetryMs: number;
+  /** Absent: no suites are run. */
+  suites: SuitesConfig | undefined;
+  /** Where callers find the reports of suites. */
+  reportsUrl: string;
 }
 
 /** @throws {ConfigError} naming every variable that is wrong */
 export function courierConfig(environment: NodeJS.ProcessEnv): CourierConfig {
   const env = parseEnv(courierEnv, environment);
+  const serviceUrl = apiUrl(env).replace(/\/v1$/, '');
   return {
     ...commonConfig(env),
     queueName: env.NOTEBURST_COURIER_QUEUE_NAME,
@@ -47,5 +54,7 @@ export function courierConfig(environment: NodeJS.ProcessEnv): CourierConfig {
     allowedHosts: env.NOTEBURST_CALLBACK_ALLOWED_HOSTS,
     lockMs: env.NOTEBURST_COURIER_LOCK_SECONDS * 1_000,
     firstRetryMs: env.NOTEBURST_COURIER_FIRST_RETRY_SECONDS * 1_000,
+    suites: suitesConfig(env, serviceUrl),
+    reportsUrl: `${serviceUrl}/github`,
   };
 }

@@ -8,12 +8,15 @@ import type { CourierConfig } from './config.ts';
 import { CourierQueue, type CourierHandler } from './courier-queue.ts';
 import type { CourierMetrics } from './metrics.ts';
 import type { Outgoing } from './outgoing/outgoing.ts';
+import { suiteHandlers, type SuitesParts } from './suites/suites.ts';
 
 export interface CourierParts {
   config: Pick<CourierConfig, 'queueName' | 'apiUrl' | 'resultRetentionSeconds' | 'lockMs' | 'firstRetryMs'>;
   /** One that waits for Redis. */
   redis: Redis;
+  /** For callbacks. */
   outgoing: Pick<Outgoing, 'post'>;
+  suites: Pick<SuitesParts, 'config' | 'outgoing' | 'reportsUrl'>;
   metrics: CourierMetrics;
   log: Logger;
 }
@@ -21,7 +24,7 @@ export interface CourierParts {
 /** What goes on is given the time of an attempt to end, and Redis a moment to hear of it. */
 export const CLOSE_MS = ATTEMPT_TIMEOUT_MS + 5_000;
 
-/** Does what leaves the platform outside of a lab, or takes longer than a request: it delivers callbacks. */
+/** Does what leaves the platform outside of a lab, or takes longer than a request: it delivers callbacks, and runs the suites of repositories. */
 export class Courier {
   readonly #queue: CourierQueue;
   readonly #parts: CourierParts;
@@ -29,10 +32,12 @@ export class Courier {
   #handingOver: Promise<void> = Promise.resolve();
 
   constructor(parts: CourierParts) {
-    const { config, redis, outgoing, metrics, log } = parts;
+    const { config, redis, outgoing, suites, metrics, log } = parts;
     const { resultRetentionSeconds: retentionSeconds } = config;
+    const add = (id: string, data: object) => this.#queue.add('suite', id, data);
     const handlers: Record<CourierKind, CourierHandler> = {
       callback: deliverer({ redis, outgoing, retentionSeconds }),
+      ...suiteHandlers({ ...suites, redis, add, log }),
     };
     this.#parts = parts;
     this.#queue = new CourierQueue({ ...config, redis, handlers, metrics, log });

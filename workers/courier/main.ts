@@ -14,7 +14,9 @@ const redis = workerRedis(config.redis);
 redis.on('error', (error: Error) => log.warn({ err: error }, 'Redis connection'));
 const metrics = new CourierMetrics();
 const outgoing = new Outgoing(config.allowedHosts);
-const courier = new Courier({ config, redis, outgoing, metrics, log });
+const toGithub = new Outgoing(config.suites?.hosts ?? []);
+const suites = { config: config.suites, outgoing: toGithub, reportsUrl: config.reportsUrl };
+const courier = new Courier({ config, redis, outgoing, suites, metrics, log });
 let isStopping = false;
 const probes = probeServer(() => {
   const ready = !isStopping && redis.status === 'ready';
@@ -32,7 +34,7 @@ async function stop(signal: NodeJS.Signals): Promise<void> {
   log.info({ signal }, 'stopping');
   // Redis may not answer: then nothing of what is left would end by itself.
   if (!(await courier.close())) process.exit(1);
-  await outgoing.close();
+  await Promise.all([outgoing.close(), toGithub.close()]);
   redis.disconnect();
   probes.close();
   probes.closeAllConnections();

@@ -1,0 +1,72 @@
+/** What a repository wants to have run, as the files of a commit say it. Nothing of them is trusted. */
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import picomatch from 'picomatch';
+import { planSuite, type SuiteCase } from '../../../suite/plan.ts';
+import { isSource } from '../../../suite/source/source.ts';
+import { parseSuiteFile, SUITE_FILE, SuiteError, type SuiteFile } from '../../../suite/suite-file.ts';
+
+/** More of them are several suites. */
+const MAX_CASES = 500;
+
+export interface Planned {
+  suite: SuiteFile;
+  cases: SuiteCase[];
+  /** What people should know, in Markdown. */
+  notes: string[];
+}
+
+/** The files of a commit that a suite may need. */
+export const isWanted = (path: string): boolean => path === SUITE_FILE || isSource(path);
+
+/**
+ * @param checkout the files, and where there are submodules
+ * @returns undefined when the repository has no suite
+ * @throws {SuiteError} in words for the people of the repository
+ */
+export async function planned(checkout: { dir: string; submodules: string[] }): Promise<Planned | undefined> {
+  const { dir, submodules } = checkout;
+  const text = await readFile(join(dir, SUITE_FILE), 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (text === undefined) return undefined;
+  const suite = parseSuiteFile(text, SUITE_FILE);
+  for (const pattern of suite.include) {
+    assertInside(pattern);
+    assertNotIn(submodules, pattern);
+  }
+  const cases = await planSuite({
+    dir,
+    suite: { ...suite, defaults: { priority: 'batch', ...suite.defaults } },
+  });
+  if (cases.length > MAX_CASES)
+    throw new SuiteError(`${SUITE_FILE}: it has ${cases.length} notebooks to run; ${MAX_CASES} are taken`);
+  return { suite, cases, notes: notesOn(suite, submodules) };
+}
+
+/** Patterns on a person's machine may lead anywhere; here they would lead into the service's. */
+function assertInside(pattern: string): void {
+  if (/^[/\\]|^[a-z]:|\.\./i.test(pattern))
+    throw new SuiteError(`${SUITE_FILE}: include: ${pattern} leads out of the repository`);
+}
+
+function assertNotIn(submodules: readonly string[], pattern: string): void {
+  const { base } = picomatch.scan(pattern.replace(/^\.\//, ''));
+  const module = submodules.find((path) => base === path || base.startsWith(`${path}/`));
+  if (module !== undefined)
+    throw new SuiteError(
+      `${SUITE_FILE}: include: ${pattern} is in the submodule ${module}. Submodules are not fetched: run their notebooks from their own repository`,
+    );
+}
+
+function notesOn(suite: SuiteFile, submodules: readonly string[]): string[] {
+  const isExcluded = picomatch(suite.exclude, { dot: true });
+  const open = submodules.filter((path) => !isExcluded(path) && !isExcluded(`${path}/x`));
+  const codes = open.slice(0, 10).map((path) => `\`${path.replaceAll('`', '')}\``);
+  const notes =
+    open.length === 0 ? [] : [`Submodules are not fetched; nothing of ${codes.join(', ')} was run.`];
+  if (suite.regression?.against === 'last')
+    notes.push('Outputs are compared with committed ones only; `against: last` compares nothing here.');
+  return notes;
+}

@@ -1,0 +1,55 @@
+import type { Redis } from 'ioredis';
+import type { CourierKind } from '../../../lib/contract/courier-job.ts';
+import type { SuiteJobData } from '../../../lib/contract/suite-job.ts';
+import type { Logger } from '../../../lib/logger.ts';
+import { SuiteRuns } from '../../../lib/queue/suite-runs.ts';
+import type { CourierHandler } from '../courier-queue.ts';
+import { GivenUpError } from '../errors.ts';
+import { GithubApi } from '../github/github-api.ts';
+import type { Outgoing } from '../outgoing/outgoing.ts';
+import { Repositories } from '../repositories/repositories.ts';
+import type { SuitesConfig } from './config.ts';
+import { suiteRunner } from './run-repository.ts';
+import { scheduleKeeper } from './schedules.ts';
+
+export interface SuitesParts {
+  /** Absent: no suites are to be run. */
+  config: SuitesConfig | undefined;
+  redis: Redis;
+  /** To GitHub. */
+  outgoing: Pick<Outgoing, 'fetch' | 'addressesOf'>;
+  /** Where callers find the reports. */
+  reportsUrl: string;
+  add: (id: string, data: SuiteJobData) => Promise<void>;
+  log: Logger;
+}
+
+/** Of notebooks, without data: what a suite reads is on the platform. */
+const READ_OUT = { files: 5_000, bytes: 64 * 1024 * 1024 };
+
+/** What the courier does with repositories. */
+export function suiteHandlers(
+  parts: SuitesParts,
+): Record<Extract<CourierKind, 'suite' | 'schedules'>, CourierHandler> {
+  const { config, redis, outgoing, reportsUrl, add, log } = parts;
+  if (!config) {
+    const refuse = async () => {
+      throw new GivenUpError('This courier runs no suites: NOTEBURST_GITHUB_APP_ID is not set');
+    };
+    return { suite: refuse, schedules: refuse };
+  }
+  const api = new GithubApi(config, outgoing);
+  const repositories = new Repositories({
+    outgoing,
+    dir: config.cachePath,
+    maxBytes: config.maxRepositoryBytes,
+    timeoutMs: config.fetchMs,
+    limits: READ_OUT,
+    caPath: config.caPath,
+  });
+  const runs = new SuiteRuns(redis);
+  return {
+    suite: suiteRunner({ config, api, repositories, runs, reportsUrl }),
+    schedules: scheduleKeeper({ redis, api, repositories: config.repositories, add, log }),
+  };
+}
