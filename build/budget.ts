@@ -29,6 +29,8 @@ const REASONS: Record<string, string> = {
   'the log': `
     pino @pinojs/redact atomic-sleep on-exit-leak-free pino-std-serializers quick-format-unescaped
     safe-stable-stringify sonic-boom thread-stream`,
+  "GitHub's signatures": `
+    @octokit/webhooks-methods`,
   'configuration and requests are checked with it': `
     zod`,
 };

@@ -21,7 +21,7 @@ export const compileCacheEnv = (dist: string): Record<string, string> => ({
  * @param uid the user for whom it is, as Node keeps it by user; only root may name another
  */
 export async function fillCompileCache(
-  program: 'submit' | 'status',
+  program: 'submit' | 'status' | 'github',
   dist: string,
   uid?: number,
 ): Promise<void> {
@@ -36,6 +36,8 @@ export async function fillCompileCache(
       NOTEBURST_ENVIRONMENT_URL: `http://${nowhere}`,
       NOTEBURST_REDIS_URL: `redis://${nowhere}`,
       NOTEBURST_GAFAELFAWR_URL: `http://${nowhere}`,
+      NOTEBURST_GITHUB_WEBHOOK_SECRETS: 'of nobody in particular',
+      NOTEBURST_GITHUB_SCHEDULE_SECRETS: 'of nobody in particular',
       SAFIR_LOG_LEVEL: 'FATAL',
     },
     first: { path: '/health/live' },

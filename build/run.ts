@@ -23,7 +23,7 @@ for (const [program, entry] of Object.entries(ENTRIES)) {
 }
 await bundle(...COMMAND, dir, OLDEST_NODE);
 console.log('dist/noteburst.mjs: the command');
-for (const program of ['submit', 'status'] as const) await fillCompileCache(program, dir, uid);
+for (const program of ['submit', 'status', 'github'] as const) await fillCompileCache(program, dir, uid);
 console.log('dist/compile-cache/: what V8 has compiled of the functions, for NODE_COMPILE_CACHE');
 
 rmSync(ACTION_DIST, { recursive: true, force: true });

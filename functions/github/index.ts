@@ -1,10 +1,10 @@
 /** The function that GitHub calls: configured by its environment, one process, scaled by Knative. */
+import { githubFunctionConfig } from '../../lib/config/github-function.ts';
 import { CallerCheck } from '../../lib/http/caller.ts';
 import { serveFunction } from '../../lib/http/serve-function.ts';
 import { tokenCheck } from '../../lib/http/token-check.ts';
 import { SuiteQueue } from '../../lib/queue/suite-queue.ts';
 import { SuiteRuns } from '../../lib/queue/suite-runs.ts';
-import { githubFunctionConfig } from './config.ts';
 import { githubHandler } from './github.ts';
 
 serveFunction('github', githubFunctionConfig, ({ config, redis, onQueueError }) => {

@@ -1,12 +1,13 @@
 import { hash } from 'node:crypto';
 import { verify } from '@octokit/webhooks-methods';
 import { isAllowedRepository, type GithubRepositories } from '../../lib/config/github-env.ts';
+import { askedBy, type Asked } from '../../lib/contract/github-deliveries.ts';
 import { parseBoundedJson } from '../../lib/contract/json.ts';
-import { runIdOf, suiteJobData, suiteJobId, type SuiteJobData } from '../../lib/contract/suite-job.ts';
+import { suiteJobData, suiteJobId, type SuiteJobData } from '../../lib/contract/suite-job.ts';
 import type { ApiReply, ApiRequest } from '../../lib/http/handler.ts';
 import { HttpError, unavailable } from '../../lib/http/http-error.ts';
+import { runIdOf } from '../../lib/queue/run-id.ts';
 import type { SuiteQueue } from '../../lib/queue/suite-queue.ts';
-import { askedBy, type Asked } from './deliveries.ts';
 
 export interface WebhookParts {
   queue: Pick<SuiteQueue, 'taken' | 'add'>;

@@ -90,6 +90,17 @@ export const commonEnv = {
   REPERTOIRE_BASE_URL: httpUrl.optional().describe('The discovery service.'),
 };
 
+/** For those who have Gafaelfawr check tokens. Also told when other variables are wrong, so that all problems show at once. */
+export const GAFAELFAWR_RULE = [
+  (env: { NOTEBURST_GAFAELFAWR_URL?: string | undefined; REPERTOIRE_BASE_URL?: string | undefined }) =>
+    env.NOTEBURST_GAFAELFAWR_URL !== undefined || env.REPERTOIRE_BASE_URL !== undefined,
+  {
+    path: ['NOTEBURST_GAFAELFAWR_URL'] as PropertyKey[],
+    when: () => true,
+    error: 'is required but not set, unless REPERTOIRE_BASE_URL is',
+  },
+] as const;
+
 /** What every process makes of the variables that all of them read. */
 export interface CommonConfig {
   host: string;

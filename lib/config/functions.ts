@@ -8,6 +8,7 @@ import {
   commonEnv,
   type CommonConfig,
   ConfigError,
+  GAFAELFAWR_RULE,
   parseEnv,
   positiveInteger,
   positiveSeconds,
@@ -61,12 +62,7 @@ export const functionEnv = withRedisRules(
       .default(500)
       .describe('How many callers may wait for jobs or follow them at once, in each process.'),
   }),
-).refine((env) => env.NOTEBURST_GAFAELFAWR_URL !== undefined || env.REPERTOIRE_BASE_URL !== undefined, {
-  path: ['NOTEBURST_GAFAELFAWR_URL'],
-  // Also when other variables are wrong, so that all problems show at once.
-  when: () => true,
-  error: 'is required but not set, unless REPERTOIRE_BASE_URL is',
-});
+).refine(...GAFAELFAWR_RULE);
 
 export interface FunctionConfig extends CommonConfig {
   /** For example /noteburst. */

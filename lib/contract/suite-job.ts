@@ -1,9 +1,7 @@
 /** Runs of a repository's suite, from what asks for one to what came of it. */
-import { hash } from 'node:crypto';
 import { z } from 'zod';
 
 export const SUITE_EVENTS = ['push', 'merge', 'pull_request', 'schedule'] as const;
-export type SuiteEvent = (typeof SUITE_EVENTS)[number];
 
 /** `owner/name`, as GitHub allows it. */
 export const repositoryName = z
@@ -25,9 +23,6 @@ export const suiteJobData = z.object({
   schedule: z.string().optional(),
 });
 export type SuiteJobData = z.infer<typeof suiteJobData>;
-
-/** One run for one cause, however often it is told: what GitHub signed, or the instant of a schedule. 128 bits cannot be guessed. */
-export const runIdOf = (cause: string | Buffer): string => hash('sha256', cause, 'hex').slice(0, 32);
 
 /** No ":", as BullMQ wants it. */
 export const suiteJobId = (run: string): string => `suite-${run}`;

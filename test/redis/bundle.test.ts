@@ -1,11 +1,14 @@
 import { cpSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Queue } from 'bullmq';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { EAGER_BYTES, EAGER_PACKAGES } from '../../build/budget.ts';
 import { bundle, type Eager } from '../../build/bundle.ts';
 import { compileCacheEnv, fillCompileCache } from '../../build/compile-cache.ts';
 import { ServerProcess } from '../../build/server-process.ts';
+import { COURIER_JOB } from '../../lib/contract/courier-job.ts';
+import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
 import { serialize } from '../../platform/origin/token-store.ts';
 import { ENTRIES } from '../../platform/services/product.ts';
 import { FakePlatform } from '../support/fake-platform.ts';
@@ -14,7 +17,7 @@ import { redisOfFile } from '../support/redis.ts';
 import { runNode } from '../support/run-node.ts';
 
 const file = await redisOfFile();
-const FUNCTIONS = ['submit', 'status'] as const;
+const FUNCTIONS = ['submit', 'status', 'github'] as const;
 const WORKERS = ['executor', 'courier'] as const;
 const PROGRAMS = [...FUNCTIONS, ...WORKERS];
 
@@ -97,6 +100,24 @@ test.each([
   const { code, stderr } = await runNode(join(dist, `${name}.mjs`), {});
   expect(stderr).toContain(`${variable}: is required but not set`);
   expect(code).toBe(2);
+});
+
+test('a courier there loads what suites need with the first of them', async () => {
+  const queueName = file.newQueueName();
+  const queue = new Queue(queueName, { connection: file.redis, prefix: KEY_PREFIX });
+  await using stack = new AsyncDisposableStack();
+  stack.defer(() => queue.close());
+  const env = {
+    NOTEBURST_ENVIRONMENT_URL: 'https://data.example.org',
+    NOTEBURST_REDIS_URL: file.url,
+    NOTEBURST_COURIER_QUEUE_NAME: queueName,
+  };
+  const program = { file: join(dist, 'courier.mjs'), env, first: { path: '/health/ready' } };
+  stack.use(await ServerProcess.start(program));
+  const { id = '' } = await queue.add('suite', {}, COURIER_JOB);
+  await vi.waitUntil(async () => (await queue.getJob(id))?.finishedOn, { timeout: 10_000 });
+  // So far it comes without an app.
+  expect((await queue.getJob(id))?.failedReason).toContain('This courier runs no suites');
 });
 
 test.each(FUNCTIONS)('%s starts with what V8 has compiled before, from another folder, too', async (name) => {

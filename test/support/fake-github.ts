@@ -29,6 +29,7 @@ interface Asked {
 interface Reply {
   status: number;
   json?: unknown;
+  text?: string;
   headers?: Record<string, string>;
 }
 
@@ -88,9 +89,9 @@ export class FakeGithub implements AsyncDisposable {
     const path = pathname.replace('/api/v3', '');
     const asked: Asked = { method: request.method ?? '', path, authorization, body };
     this.asked.push(asked);
-    const { status, json, headers } = this.instead(asked) ?? this.#answer(asked);
+    const { status, json, text: plain, headers } = this.instead(asked) ?? this.#answer(asked);
     response.writeHead(status, { 'Content-Type': 'application/json; charset=utf-8', ...headers });
-    response.end(json === undefined ? '' : JSON.stringify(json));
+    response.end(plain ?? (json === undefined ? '' : JSON.stringify(json)));
   }
 
   #answer(asked: Asked): Reply {
@@ -103,7 +104,7 @@ export class FakeGithub implements AsyncDisposable {
     if (method === 'GET' && path === `${repo}/installation`)
       return isApp ? { status: 200, json: { id: INSTALLATION, app_id: Number(APP_ID) } } : UNAUTHORIZED;
     const permissions = this.#tokens.get(secret);
-    if (!permissions || !path.startsWith(`${repo}`)) return permissions ? NOT_FOUND : UNAUTHORIZED;
+    if (!permissions || !path.startsWith(repo)) return permissions ? NOT_FOUND : UNAUTHORIZED;
     const below = path.slice(repo.length);
     if (below.includes('check-runs'))
       return permissions['checks'] === 'write' ? this.#check(asked, below) : FORBIDDEN;
@@ -170,9 +171,16 @@ export class FakeGithub implements AsyncDisposable {
 
   #content(below: string): Reply {
     if (below === '') return { status: 200, json: { default_branch: 'main' } };
+    if (below === '/contents/noteburst.yaml') return this.#raw('noteburst.yaml');
     const ref = /^\/commits\/(.+)$/.exec(below)?.[1];
     if (ref === undefined) return NOT_FOUND;
     return { status: 200, json: { sha: this.#repository.git('rev-parse', ref) } };
+  }
+
+  #raw(path: string): Reply {
+    if (this.#repository.git('ls-files', path) === '') return NOT_FOUND;
+    const headers = { 'Content-Type': 'application/vnd.github.raw+json; charset=utf-8' };
+    return { status: 200, text: this.#repository.git('show', `HEAD:${path}`), headers };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

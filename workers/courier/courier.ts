@@ -8,7 +8,7 @@ import type { CourierConfig } from './config.ts';
 import { CourierQueue, type CourierHandler } from './courier-queue.ts';
 import type { CourierMetrics } from './metrics.ts';
 import type { Outgoing } from './outgoing/outgoing.ts';
-import { suiteHandlers, type SuitesParts } from './suites/suites.ts';
+import type { SuiteHandlers, SuitesParts } from './suites/suites.ts';
 
 export interface CourierParts {
   config: Pick<CourierConfig, 'queueName' | 'apiUrl' | 'resultRetentionSeconds' | 'lockMs' | 'firstRetryMs'>;
@@ -35,9 +35,16 @@ export class Courier {
     const { config, redis, outgoing, suites, metrics, log } = parts;
     const { resultRetentionSeconds: retentionSeconds } = config;
     const add = (id: string, data: object) => this.#queue.add('suite', id, data);
+    // With the first of them: most couriers have none, and it is as much code as all the rest.
+    let loaded: Promise<SuiteHandlers> | undefined;
+    const suiteHandlers = () =>
+      (loaded ??= import('./suites/suites.ts').then((module) =>
+        module.suiteHandlers({ ...suites, redis, add, log }),
+      ));
     const handlers: Record<CourierKind, CourierHandler> = {
       callback: deliverer({ redis, outgoing, retentionSeconds }),
-      ...suiteHandlers({ ...suites, redis, add, log }),
+      suite: async (task) => (await suiteHandlers()).suite(task),
+      schedules: async (task) => (await suiteHandlers()).schedules(task),
     };
     this.#parts = parts;
     this.#queue = new CourierQueue({ ...config, redis, handlers, metrics, log });

@@ -5,7 +5,13 @@ const parse = (text: string) => parseSuiteFile(text, 'noteburst.yaml');
 
 describe('a suite file', () => {
   test('may be empty: all notebooks, as the service runs them', () => {
-    expect(parse('')).toEqual({ include: ['**/*.ipynb'], exclude: [], defaults: {}, notebooks: [] });
+    expect(parse('')).toEqual({
+      include: ['**/*.ipynb'],
+      exclude: [],
+      schedules: [],
+      defaults: {},
+      notebooks: [],
+    });
   });
 
   test('says which notebooks, and how', () => {
@@ -22,6 +28,7 @@ notebooks:
 `);
     expect(suite).toEqual({
       name: 'Tutorials',
+      schedules: [],
       include: ['docs/**/*.ipynb'],
       exclude: ['**/draft-*'],
       defaults: { kernel: 'lsst', timeout: '10m' },
@@ -44,5 +51,28 @@ notebooks:
     ['- a', 'noteburst.yaml: Invalid input: expected object'],
   ])('says where it is wrong: %j', (text, message) => {
     expect(() => parse(text)).toThrow(message);
+  });
+});
+
+describe('schedules', () => {
+  test('have a name and a time zone', () => {
+    const { schedules } = parse(
+      'schedules: [{ cron: "0 3 * * 1-5" }, { name: hourly, cron: "0 * * * *", timezone: America/Santiago }]',
+    );
+    expect(schedules).toEqual([
+      { name: '0 3 * * 1-5', cron: '0 3 * * 1-5', timezone: 'UTC' },
+      { name: 'hourly', cron: '0 * * * *', timezone: 'America/Santiago' },
+    ]);
+  });
+
+  test.each([
+    ['cron: "61 * * * *"', 'should be minutes, hours'],
+    ['cron: "* * * * * *"', 'should be minutes, hours'],
+    ['cron: "0 0 30 2 *"', 'never comes'],
+    ['cron: "0 0 * * *", timezone: Nowhere', 'should be minutes, hours'],
+    ['cron: ""', 'should be minutes, hours'],
+  ])('are ones that a clock can follow: %s', (text, message) => {
+    expect(() => parse(`schedules:\n  - { ${text} }`)).toThrow(message);
+    expect(() => parse(`schedules:\n  - { ${text} }`)).toThrow(/^noteburst\.yaml:2: schedules\.0\.cron/);
   });
 });

@@ -36,10 +36,8 @@ export async function planned(checkout: { dir: string; submodules: string[] }): 
     assertInside(pattern);
     assertNotIn(submodules, pattern);
   }
-  const cases = await planSuite({
-    dir,
-    suite: { ...suite, defaults: { priority: 'batch', ...suite.defaults } },
-  });
+  // Nobody waits for it, whatever the repository says.
+  const cases = await planSuite({ dir, suite, options: { priority: 'batch' } });
   if (cases.length > MAX_CASES)
     throw new SuiteError(`${SUITE_FILE}: it has ${cases.length} notebooks to run; ${MAX_CASES} are taken`);
   return { suite, cases, notes: notesOn(suite, submodules) };

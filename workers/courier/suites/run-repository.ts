@@ -63,10 +63,15 @@ export function suiteRunner(parts: SuiteParts): CourierHandler {
   };
 }
 
-const shown = ({ version: _, installation: _installation, run: id, ...rest }: SuiteJobData) => ({
-  id,
-  ...rest,
-});
+/** As its list of runs shows it. */
+function shown(job: SuiteJobData): Omit<SuiteRun, 'state' | 'started'> {
+  const { run: id, repository, branch, commit, event, pull_request: pull, schedule } = job;
+  const cause = {
+    ...(pull !== undefined && { pull_request: pull }),
+    ...(schedule !== undefined && { schedule }),
+  };
+  return { id, repository, branch, commit, event, ...cause };
+}
 
 /** @throws {RetryLaterError} for what may be otherwise later, unless it is the last attempt */
 async function outcomeOf(

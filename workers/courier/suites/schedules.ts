@@ -1,8 +1,9 @@
 /** Looks at what is due of the schedules that repositories have in their suite files, and has it run. */
 import type { Redis } from 'ioredis';
 import { z } from 'zod';
-import { runIdOf, suiteJobId, type SuiteJobData } from '../../../lib/contract/suite-job.ts';
+import { suiteJobId, type SuiteJobData } from '../../../lib/contract/suite-job.ts';
 import type { Logger } from '../../../lib/logger.ts';
+import { runIdOf } from '../../../lib/queue/run-id.ts';
 import { schedulesKey } from '../../../lib/queue/github-keys.ts';
 import { dueSince } from '../../../suite/schedule.ts';
 import { parseSuiteFile, SUITE_FILE, type Schedule } from '../../../suite/suite-file.ts';

@@ -24,13 +24,13 @@ export interface SuitesParts {
   log: Logger;
 }
 
+export type SuiteHandlers = Record<Extract<CourierKind, 'suite' | 'schedules'>, CourierHandler>;
+
 /** Of notebooks, without data: what a suite reads is on the platform. */
 const READ_OUT = { files: 5_000, bytes: 64 * 1024 * 1024 };
 
 /** What the courier does with repositories. */
-export function suiteHandlers(
-  parts: SuitesParts,
-): Record<Extract<CourierKind, 'suite' | 'schedules'>, CourierHandler> {
+export function suiteHandlers(parts: SuitesParts): SuiteHandlers {
   const { config, redis, outgoing, reportsUrl, add, log } = parts;
   if (!config) {
     const refuse = async () => {

@@ -1,6 +1,6 @@
 /** What GitHub's deliveries ask for (https://docs.github.com/en/webhooks/webhook-events-and-payloads), as far as it is needed. */
 import { z } from 'zod';
-import type { SuiteJobData } from '../../lib/contract/suite-job.ts';
+import type { SuiteJobData } from './suite-job.ts';
 
 const sha = z.string().regex(/^[0-9a-f]{40}(?:[0-9a-f]{24})?$/);
 const installation = z.object({ id: z.number().int().positive() });

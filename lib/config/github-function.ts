@@ -1,8 +1,15 @@
 import { z } from 'zod';
-import { apiEnv, apiUrl } from '../../lib/config/api-env.ts';
-import { commonConfig, commonEnv, parseEnv, queueNameText, type CommonConfig } from '../../lib/config/env.ts';
-import { githubRepositories, secrets, type GithubRepositories } from '../../lib/config/github-env.ts';
-import { withRedisRules } from '../../lib/config/redis-env.ts';
+import { apiEnv, apiUrl } from './api-env.ts';
+import {
+  commonConfig,
+  GAFAELFAWR_RULE,
+  commonEnv,
+  parseEnv,
+  queueNameText,
+  type CommonConfig,
+} from './env.ts';
+import { githubRepositories, secrets, type GithubRepositories } from './github-env.ts';
+import { withRedisRules } from './redis-env.ts';
 
 /** The environment of the function that GitHub calls. */
 export const githubFunctionEnv = withRedisRules(
@@ -22,7 +29,7 @@ export const githubFunctionEnv = withRedisRules(
       'What the CronJob that calls `/github/scheduled` sends as its bearer token; as above there may be two.',
     ),
   }),
-);
+).refine(...GAFAELFAWR_RULE);
 
 export interface GithubFunctionConfig extends CommonConfig {
   pathPrefix: string;
