@@ -75,6 +75,7 @@ test('with the users of docs/redis.md everything can be done that has to be, fro
     'noteburst-status',
     'noteburst-executor',
     'noteburst-courier',
+    'noteburst-github',
     'keda',
   ]);
   const submitting = await functionsOn(urlOf('noteburst-submit'), QUEUE, stack);
@@ -224,6 +225,8 @@ test.each([
   ['noteburst-status', ['get', `{noteburst}:target:job`]],
   ['noteburst-courier', ['get', `{noteburst}:source:job`]],
   ['noteburst-courier', ['set', '{noteburst}:lease:bot', 'x']],
+  ['noteburst-github', ['get', '{noteburst}:target:job']],
+  ['noteburst-github', ['set', '{noteburst}:lease:bot', 'x']],
   ['noteburst-executor', ['get', 'elsewhere']],
   ['noteburst-executor', ['keys', '*']],
   ['noteburst-executor', ['flushall']],
@@ -260,6 +263,7 @@ test('whatever the scripts of BullMQ may call, on rare ways too, is allowed', as
     'noteburst-status': 'getState,getStateV2',
     'noteburst-courier':
       'addStandardJob,moveToActive,moveToFinished,extendLocks,moveStalledJobsToWait,moveToDelayed,retryJob',
+    'noteburst-github': 'addStandardJob,getState',
     'noteburst-executor':
       'moveToActive,moveToFinished,extendLock,moveStalledJobsToWait,moveToDelayed,moveJobFromActiveToWait,updateProgress',
   };

@@ -5,6 +5,7 @@ import { join, relative } from 'node:path';
 import { parseAllDocuments } from 'yaml';
 import { z } from 'zod';
 import { functionEnv } from '../../lib/config/functions.ts';
+import { githubFunctionEnv } from '../../lib/config/github-function.ts';
 import { ROOT } from '../../platform/state.ts';
 import { courierEnv } from '../../workers/courier/config.ts';
 import { executorEnv } from '../../workers/executor/config.ts';
@@ -89,7 +90,9 @@ const container = z.object({
       ]),
     )
     .default([]),
-  volumeMounts: z.array(z.object({ name: z.string(), mountPath: z.string(), readOnly: z.literal(true) })),
+  volumeMounts: z.array(
+    z.object({ name: z.string(), mountPath: z.string(), readOnly: z.literal(true).optional() }),
+  ),
   resources: z.object({ limits: z.object({ memory: z.string() }) }),
   securityContext: z.record(z.string(), z.unknown()),
   startupProbe: probe.optional(),
@@ -110,7 +113,14 @@ const podTemplate = z.object({
     terminationGracePeriodSeconds: z.number().optional(),
     securityContext: z.record(z.string(), z.unknown()).default({}),
     containers: z.tuple([container]),
-    volumes: z.array(z.object({ name: z.string(), configMap: z.object({ name: z.string() }) })),
+    volumes: z.array(
+      z.object({
+        name: z.string(),
+        configMap: z.object({ name: z.string() }).optional(),
+        secret: z.object({ secretName: z.string() }).optional(),
+        emptyDir: z.object({ sizeLimit: z.string() }).optional(),
+      }),
+    ),
   }),
 });
 
@@ -120,6 +130,7 @@ export const ENVIRONMENTS = {
   status: functionEnv,
   executor: executorEnv,
   courier: courierEnv,
+  github: githubFunctionEnv,
 };
 
 /** A Deployment or Knative Service, by what its pods are. */
@@ -137,6 +148,9 @@ const SECRETS: Record<string, string> = {
   NOTEBURST_REDIS_URL: 'redis://user:secret@redis:6379/0',
   NOTEBURST_GAFAELFAWR_TOKEN: 'gt-secret',
   NOTEBURST_REDIS_SENTINEL_PASSWORD: 'secret',
+  NOTEBURST_GITHUB_APP_ID: '1',
+  NOTEBURST_GITHUB_WEBHOOK_SECRETS: 'a secret of 16 characters',
+  NOTEBURST_GITHUB_SCHEDULE_SECRETS: 'a secret of 16 characters',
 };
 
 /** The workloads among the objects, with their ConfigMaps followed. */
@@ -169,5 +183,5 @@ export function configMap(manifests: Manifest[], name: string): Record<string, s
 export function filesAt(manifests: Manifest[], { spec }: Workload, path: string): Record<string, string> {
   const mount = spec.containers[0].volumeMounts.find(({ mountPath }) => mountPath === path);
   const volume = spec.volumes.find(({ name }) => name === mount?.name);
-  return configMap(manifests, volume?.configMap.name ?? `at ${path}`);
+  return configMap(manifests, volume?.configMap?.name ?? `at ${path}`);
 }

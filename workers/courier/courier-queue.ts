@@ -1,4 +1,4 @@
-import { Queue, UnrecoverableError, WaitingError, Worker, type Job } from 'bullmq';
+import { DelayedError, Queue, UnrecoverableError, Worker, type Job } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { COURIER_JOB, MAX_ATTEMPTS, type CourierKind } from '../../lib/contract/courier-job.ts';
 import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
@@ -38,6 +38,9 @@ export interface CourierQueueOptions {
 const CONCURRENCY = 20;
 // A job does nothing that its courier could die of: those that lose it many times have come into many restarts.
 const MAX_STALLED = 100;
+
+/** Later than at once: a worker that closes may be waiting for a job still, and would take it again. */
+const GIVEN_BACK_MS = 1_000;
 
 /** The courier's own queue: it adds jobs, and does them, several at a time and each until it is done or given up. */
 export class CourierQueue {
@@ -100,15 +103,17 @@ export class CourierQueue {
     };
     const known = { courier_job: job.id, attempt: task.attempt };
     try {
+      // One that was on its way when the courier began to close.
+      task.signal.throwIfAborted();
       await handlers[kind](task);
       metrics.attempts.inc({ kind, outcome: 'done' });
       log.info(known, 'courier job done');
     } catch (error) {
       const { reason } = this.#stop.signal;
       if (this.#stop.signal.aborted && [error, (error as Error).cause].includes(reason)) {
-        await job.moveToWait(token);
+        await job.moveToDelayed(Date.now() + GIVEN_BACK_MS, token);
         log.info(known, 'courier job given back');
-        throw new WaitingError();
+        throw new DelayedError();
       }
       const isFinal = isLast || error instanceof GivenUpError;
       metrics.attempts.inc({ kind, outcome: isFinal ? 'failed' : 'retried' });

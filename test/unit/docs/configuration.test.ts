@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import type { z } from 'zod';
 import { functionEnv } from '../../../lib/config/functions.ts';
+import { githubFunctionEnv } from '../../../lib/config/github-function.ts';
 import { courierEnv } from '../../../workers/courier/config.ts';
 import { executorEnv } from '../../../workers/executor/config.ts';
 
@@ -23,7 +24,7 @@ function table(schema: z.ZodObject): string {
 }
 
 test('every variable has a description', () => {
-  for (const schema of [functionEnv, executorEnv, courierEnv]) {
+  for (const schema of [functionEnv, executorEnv, courierEnv, githubFunctionEnv]) {
     for (const [name, type] of Object.entries(schema.shape))
       expect([name, type.description]).not.toContain(undefined);
   }
@@ -41,6 +42,8 @@ test('docs/configuration.md lists every variable with its default', async () => 
     '## Courier\n',
     `${table(courierEnv)}\n`,
     'Certificates of receivers that a private CA has signed are taken with Node’s own `NODE_EXTRA_CA_CERTS`, which names its file.\n',
+    '## Function: github\n',
+    `${table(githubFunctionEnv)}\n`,
     '## Coming from Noteburst 0.27\n',
     '| variable | there | here |',
     '| --- | --- | --- |',

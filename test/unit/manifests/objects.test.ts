@@ -1,6 +1,7 @@
 import { ScaledObject } from '@kubernetes-models/keda/keda.sh/v1alpha1/ScaledObject';
 import { TriggerAuthentication } from '@kubernetes-models/keda/keda.sh/v1alpha1/TriggerAuthentication';
 import { Service as KnativeService } from '@kubernetes-models/knative/serving.knative.dev/v1/Service';
+import { CronJob } from 'kubernetes-models/batch/v1/CronJob';
 import { Deployment } from 'kubernetes-models/apps/v1/Deployment';
 import { NetworkPolicy } from 'kubernetes-models/networking.k8s.io/v1/NetworkPolicy';
 import { PodDisruptionBudget } from 'kubernetes-models/policy/v1/PodDisruptionBudget';
@@ -20,6 +21,7 @@ const MODELS: Record<string, new (manifest: never) => { validate(): void }> = {
   'v1/ConfigMap': ConfigMap,
   'v1/Service': Service,
   'apps/v1/Deployment': Deployment,
+  'batch/v1/CronJob': CronJob,
   'policy/v1/PodDisruptionBudget': PodDisruptionBudget,
   'networking.k8s.io/v1/NetworkPolicy': NetworkPolicy,
   'keda.sh/v1alpha1/ScaledObject': ScaledObject,
@@ -28,6 +30,14 @@ const MODELS: Record<string, new (manifest: never) => { validate(): void }> = {
 };
 /** No package has its schema; test/unit/manifests/ingress.test.ts looks at what we use of it. */
 const WITHOUT_SCHEMA = 'gafaelfawr.lsst.io/v1alpha1/GafaelfawrIngress';
+
+/** Of the pods that a CronJob starts. */
+function labelsOfJob(spec: unknown): Record<string, string> {
+  const { jobTemplate } = spec as {
+    jobTemplate: { spec: { template: { metadata: { labels: Record<string, string> } } } };
+  };
+  return jobTemplate.spec.template.metadata.labels;
+}
 
 function errorOf(act: () => void): Error | undefined {
   try {
@@ -43,6 +53,7 @@ if (!builder) console.log('skipped, as neither kubectl nor kustomize is installe
 describe.skipIf(!builder).each([
   ['deploy/example/knative', () => built('deploy/example/knative')],
   ['deploy/example/plain', () => built('deploy/example/plain')],
+  ['deploy/example/github', () => built('deploy/example/github')],
   ['deploy/local', () => built('deploy/local')],
   ['the example with TLS', () => withComponents('tls')],
   ['the example behind Sentinel', () => withComponents('sentinel')],
@@ -126,6 +137,7 @@ describe.skipIf(!builder).each([
 
   test('selects the pods it is about', () => {
     const pods = workloads(manifests).map(({ metadata }) => metadata.labels);
+    for (const { kind, spec } of manifests) if (kind === 'CronJob') pods.push(labelsOfJob(spec));
     const selectors = manifests.flatMap(({ kind, metadata, spec }) => {
       const selector = (kind === 'NetworkPolicy' ? spec['podSelector'] : spec?.['selector']) as
         { matchLabels?: Record<string, string> } | undefined;
@@ -150,7 +162,7 @@ describe.skipIf(!builder).each([
 
   test('mounts what there is', () => {
     const names = workloads(manifests).flatMap(({ spec }) =>
-      spec.volumes.map(({ configMap: map }) => map.name),
+      spec.volumes.flatMap(({ configMap: map }) => map?.name ?? []),
     );
     // The CA of Redis is the operator's to bring.
     const maps = [...new Set(names)]

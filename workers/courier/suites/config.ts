@@ -1,6 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { z } from 'zod';
 import { ConfigError, httpUrl, positiveInteger, positiveSeconds } from '../../../lib/config/env.ts';
 import { githubHost, githubRepositories, type GithubRepositories } from '../../../lib/config/github-env.ts';
@@ -35,11 +33,11 @@ export const suitesEnv = {
     .describe('Where the courier submits notebooks; where callers do when absent.'),
   NOTEBURST_GITHUB_REPOSITORIES: githubRepositories,
   NOTEBURST_GITHUB_HOST: githubHost.describe(
-    'The host that repositories are on; with another port `host:8443`, of the platform’s own network `internal:git.example.org`.',
+    'The host that repositories are on, github.com when absent; with another port `host:8443`, of the platform’s own network `internal:git.example.org`.',
   ),
   NOTEBURST_GITHUB_CACHE_PATH: z
     .string()
-    .default(join(tmpdir(), 'noteburst-repositories'))
+    .default('/tmp/noteburst-repositories')
     .describe('The folder for clones, of four times the largest repository.'),
   NOTEBURST_GITHUB_MAX_REPOSITORY_BYTES: positiveInteger
     .default(512 * 1024 * 1024)

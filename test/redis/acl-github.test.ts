@@ -1,0 +1,85 @@
+/** The users of docs/redis.md that suites of repositories need; the others are in acl.test.ts. */
+import { once } from 'node:events';
+import { Redis } from 'ioredis';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { SuiteRun } from '../../lib/contract/suite-run.ts';
+import { requestRedis, untilReady, workerRedis } from '../../lib/queue/redis.ts';
+import { SuiteQueue } from '../../lib/queue/suite-queue.ts';
+import { SuiteRuns } from '../../lib/queue/suite-runs.ts';
+import { CourierQueue, type CourierTask } from '../../workers/courier/courier-queue.ts';
+import { CourierMetrics } from '../../workers/courier/metrics.ts';
+import { aclRules } from '../support/acl-rules.ts';
+import { capturedLog } from '../support/log.ts';
+import { TestRedisServer } from '../support/redis-server.ts';
+
+const PASSWORD = 'canary';
+const stack = new AsyncDisposableStack();
+let server: TestRedisServer;
+let admin: Redis;
+
+beforeAll(async () => {
+  server = stack.use(await TestRedisServer.start());
+  admin = new Redis(server.url);
+  stack.defer(() => admin.disconnect());
+  const { version } = await TestRedisServer.program();
+  for (const [name, rules] of aclRules(version))
+    await admin.call('ACL', 'SETUSER', name, 'on', `>${PASSWORD}`, ...rules);
+});
+afterAll(() => stack.disposeAsync());
+
+const urlOf = (user: string): string => server.url.replace('redis://', `redis://${user}:${PASSWORD}@`);
+
+test('the function that GitHub calls asks for runs of suites, and the courier does them and gives them back', async () => {
+  const queueName = 'courier';
+  const run: SuiteRun = {
+    id: 'a'.repeat(32),
+    repository: 'team/tutorials',
+    branch: 'main',
+    commit: 'c'.repeat(40),
+    event: 'push',
+    state: 'ended',
+    started: new Date().toISOString(),
+  };
+  const asking = requestRedis(urlOf('noteburst-github')).on('error', () => undefined);
+  stack.defer(() => asking.disconnect());
+  await untilReady(asking, 5_000);
+  const queue = new SuiteQueue(queueName, asking, () => undefined);
+  stack.defer(() => queue.close());
+  await queue.add('suite', 'suite-1', { n: 1 }, ['digest']);
+  expect(await queue.taken(['digest', 'other'])).toEqual([true, false]);
+
+  const redis = workerRedis(urlOf('noteburst-courier')).on('error', () => undefined);
+  stack.defer(() => redis.disconnect());
+  const common = {
+    queueName,
+    redis,
+    lockMs: 1_000,
+    firstRetryMs: 20,
+    metrics: new CourierMetrics(),
+    log: capturedLog().log,
+  };
+  const begun = Promise.withResolvers<void>();
+  const nothing = async () => undefined;
+  const until = ({ signal }: CourierTask) => {
+    begun.resolve();
+    return once(signal, 'abort').then(() => signal.throwIfAborted());
+  };
+  const first = new CourierQueue({
+    ...common,
+    handlers: { callback: nothing, schedules: nothing, suite: until },
+  });
+  first.start();
+  await begun.promise;
+  await first.close();
+  const done = Promise.withResolvers<number>();
+  const suite = async ({ attempt }: CourierTask) => {
+    await new SuiteRuns(redis).write(run, { report: '{}' }).then(() => done.resolve(attempt), done.reject);
+  };
+  const second = new CourierQueue({ ...common, handlers: { callback: nothing, schedules: nothing, suite } });
+  stack.defer(() => second.close());
+  second.start();
+  expect(await done.promise).toBe(2);
+  expect(await new SuiteRuns(asking).list('team/tutorials')).toEqual([run]);
+  expect(await new SuiteRuns(asking).document(run.id, 'report')).toBe('{}');
+  expect(await admin.call('ACL', 'LOG')).toEqual([]);
+});

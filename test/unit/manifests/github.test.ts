@@ -1,0 +1,96 @@
+import { describe, expect, test } from 'vitest';
+import { z } from 'zod';
+import { githubFunctionConfig } from '../../../lib/config/github-function.ts';
+import { parseEnv } from '../../../lib/config/env.ts';
+import { builder, built, workloads, type Workload } from '../../support/manifests.ts';
+import { courierEnv } from '../../../workers/courier/config.ts';
+
+const rule = z.object({
+  config: z.object({
+    scopes: z.union([
+      z.strictObject({ anonymous: z.literal(true) }),
+      z.strictObject({ all: z.tuple([z.literal('exec:notebook')]) }),
+    ]),
+    delegate: z.object({ internal: z.object({ scopes: z.array(z.string()) }) }).optional(),
+  }),
+  template: z.object({
+    metadata: z.object({ annotations: z.record(z.string(), z.string()) }),
+    spec: z.object({
+      rules: z.tuple([
+        z.object({
+          host: z.literal('data.example.org'),
+          http: z.object({
+            paths: z.tuple([
+              z.object({
+                path: z.string(),
+                pathType: z.string(),
+                backend: z.object({ service: z.object({ name: z.string() }) }),
+              }),
+            ]),
+          }),
+        }),
+      ]),
+    }),
+  }),
+});
+
+describe.skipIf(!builder)('suites of repositories', () => {
+  const manifests = builder ? built('deploy/example/github') : [];
+  const all = workloads(manifests);
+  const program = (name: string) => all.find((workload) => workload.program === name) as Workload;
+
+  test('the function and the courier agree on queue, repositories, and where reports are', () => {
+    const config = githubFunctionConfig(program('github').environment);
+    const courier = parseEnv(courierEnv, program('courier').environment);
+    expect(courier).toMatchObject({
+      NOTEBURST_COURIER_QUEUE_NAME: config.courierQueue,
+      NOTEBURST_GITHUB_REPOSITORIES: config.repositories,
+    });
+    const url = `${courier.NOTEBURST_ENVIRONMENT_URL}${courier.NOTEBURST_PATH_PREFIX}/github`;
+    expect(config.reportsUrl).toBe(url);
+  });
+
+  test('the courier finds the files that its variables name, and may write where clones go', () => {
+    const { spec, environment } = program('courier');
+    const { volumeMounts } = spec.containers[0];
+    const mount = (path: string) => volumeMounts.find(({ mountPath }) => path.startsWith(`${mountPath}/`));
+    for (const name of ['NOTEBURST_GITHUB_PRIVATE_KEY_PATH', 'NOTEBURST_GITHUB_TOKEN_PATH']) {
+      const volume = spec.volumes.find((each) => each.name === mount(environment[name] ?? '')?.name);
+      expect(volume?.secret, name).toEqual({ secretName: 'noteburst' });
+    }
+    const writable = volumeMounts.filter(({ readOnly }) => !readOnly);
+    const cache = parseEnv(courierEnv, environment).NOTEBURST_GITHUB_CACHE_PATH;
+    expect(writable).toEqual([mount(cache)]);
+    const { emptyDir } = spec.volumes.find(({ name }) => name === writable[0]?.name) ?? {};
+    expect(emptyDir).toBeDefined();
+  });
+
+  test('nobody comes in without a token, but for GitHub to its one path', () => {
+    const rules = manifests
+      .filter(({ kind, metadata }) => kind === 'GafaelfawrIngress' && metadata.name.includes('github'))
+      .map((manifest) => {
+        const { config, template } = rule.parse(manifest);
+        const { path, pathType, backend } = template.spec.rules[0].http.paths[0];
+        const anonymous = 'anonymous' in config.scopes;
+        expect(template.metadata.annotations['nginx.ingress.kubernetes.io/upstream-vhost']).toBe(
+          'github.noteburst.svc.cluster.local',
+        );
+        expect(config.delegate === undefined).toBe(anonymous);
+        return { path, pathType, anonymous, service: backend.service.name };
+      });
+    expect(rules).toEqual([
+      { path: '/noteburst/github', pathType: 'Prefix', anonymous: false, service: 'github' },
+      { path: '/noteburst/github/webhook', pathType: 'Exact', anonymous: true, service: 'github' },
+    ]);
+  });
+
+  test('the CronJob calls the function where it is, with what the function expects', () => {
+    const cron = manifests.find(({ kind }) => kind === 'CronJob');
+    const text = JSON.stringify(cron?.spec);
+    expect(text).toContain('http://github.noteburst.svc.cluster.local/noteburst/github/scheduled');
+    const functionText = JSON.stringify(program('github').manifest.spec);
+    for (const each of [text, functionText]) expect(each).toContain('"key":"github-schedule-secrets"');
+    expect(text).toContain('"concurrencyPolicy":"Forbid"');
+    expect(text).toContain('"readOnlyRootFilesystem":true');
+  });
+});
