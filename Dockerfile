@@ -1,7 +1,7 @@
 # syntax=docker/dockerfile:1
 # One image for each program, with Node, its libraries and the bundle, and nothing else: no shell, no package manager.
 #
-#     docker build --target submit -t noteburst-submit .        (and status, executor, courier)
+#     docker build --target submit -t noteburst-submit .        (and status, executor, courier, github)
 #
 # To renew the base: docker buildx imagetools inspect node:24-bookworm-slim
 ARG NODE_IMAGE=node:24-bookworm-slim@sha256:242549cd46785b480c832479a730f4f2a20865d61ea2e404fdb2a5c3d3b73ecf
@@ -52,7 +52,21 @@ COPY --from=build /build/dist/executor.mjs /build/dist/executor.mjs.map /app/
 COPY --from=build /build/dist/executor /app/executor
 CMD ["/app/executor.mjs"]
 
+FROM base AS github
+COPY --from=build /build/dist/github.mjs /build/dist/github.mjs.map /app/
+COPY --from=build /build/dist/github /app/github
+COPY --from=build /build/dist/compile-cache /app/compile-cache
+CMD ["/app/github.mjs"]
+
+# What fetches repositories over https, and the CAs by which it knows their host.
+FROM ${NODE_IMAGE} AS git
+RUN apt-get update && apt-get install --yes --no-install-recommends git ca-certificates \
+  && mkdir -p /root-of-git \
+  && ldd /usr/bin/git /usr/lib/git-core/git-remote-https | grep -o '/[^ ]*[^: ]' | sort -u | xargs -I{} cp --parents --dereference {} /root-of-git \
+  && cp --parents /usr/lib/git-core/git /usr/lib/git-core/git-remote-https /etc/ssl/certs/ca-certificates.crt /root-of-git
+
 FROM base AS courier
+COPY --from=git /root-of-git /
 COPY --from=build /build/dist/courier.mjs /build/dist/courier.mjs.map /app/
 COPY --from=build /build/dist/courier /app/courier
 CMD ["/app/courier.mjs"]

@@ -73,7 +73,7 @@ function shown(job: SuiteJobData): Omit<SuiteRun, 'state' | 'started'> {
   return { id, repository, branch, commit, event, ...cause };
 }
 
-/** @throws {RetryLaterError} for what may be otherwise later, unless it is the last attempt */
+/** @throws what may be otherwise later, unless it is the last attempt */
 async function outcomeOf(
   parts: SuiteParts,
   job: SuiteJobData,
@@ -86,12 +86,16 @@ async function outcomeOf(
     if (!plan) return { output: NO_SUITE };
     return await runPlanned(parts, job, plan, signal);
   } catch (error) {
-    const isOver = error instanceof RetryLaterError && isLast;
+    signal.throwIfAborted();
     if (error instanceof SuiteError)
-      return { output: problem('action_required', 'The suite cannot be run', error) };
-    if (error instanceof GivenUpError || isOver)
-      return { output: problem('failure', 'The repository cannot be read', error) };
-    throw error;
+      return { output: problem('action_required', 'The suite cannot be run', error.message) };
+    const isKnown = error instanceof GivenUpError || error instanceof RetryLaterError;
+    if (!isLast && !(error instanceof GivenUpError)) throw error;
+    // Nobody would end the check run any more.
+    const message = isKnown
+      ? error.message
+      : 'Something is wrong in the service; its operators find it in the log';
+    return { output: problem('failure', 'The suite could not be run', message) };
   }
 }
 
@@ -101,11 +105,7 @@ const NO_SUITE: CheckOutput = {
   summary: `Notebooks of this repository are run when it has a file \`${SUITE_FILE}\` that says which.`,
 };
 
-const problem = (
-  conclusion: 'action_required' | 'failure',
-  title: string,
-  { message }: Error,
-): CheckOutput => ({
+const problem = (conclusion: 'action_required' | 'failure', title: string, message: string): CheckOutput => ({
   conclusion,
   title,
   // As text, whatever a repository's files say.
