@@ -9,6 +9,7 @@ import type { SuiteRuns } from '../../../lib/queue/suite-runs.ts';
 import { compareReports } from '../../../suite/compare.ts';
 import { keepExecuted } from '../../../suite/keep-executed.ts';
 import { suiteReport, type SuiteReport } from '../../../suite/report.ts';
+import { fenced } from '../../../suite/reports/gfm.ts';
 import { htmlReport } from '../../../suite/reports/html/html-report.ts';
 import { runSuite, type SuiteClient } from '../../../suite/run-suite.ts';
 import { SUITE_FILE, SuiteError } from '../../../suite/suite-file.ts';
@@ -109,7 +110,7 @@ const problem = (conclusion: 'action_required' | 'failure', title: string, messa
   conclusion,
   title,
   // As text, whatever a repository's files say.
-  summary: `~~~~~~text\n${message.slice(0, 10_000).replaceAll('~~~~~~', '~~~~~')}\n~~~~~~\n`,
+  summary: fenced(message.slice(0, 10_000), 'text'),
 });
 
 async function checkOut(parts: SuiteParts, job: SuiteJobData, signal: AbortSignal): Promise<Checkout> {
