@@ -163,6 +163,11 @@ describe('outputs', () => {
     expect(outputs.cell(0).dropped).toBe(false);
   });
 
+  test('a traceback of anything but text is shown as it came', () => {
+    const outputs = reduce([0, iopub('error', { traceback: ['a', 1, null, { toString: 0 }] })]);
+    expect(outputs.cell(0).outputs).toMatchObject([{ traceback: ['a', '1', '', '{"toString":0}'] }]);
+  });
+
   test('whatever the content is, outputs are nbformat’s', () => {
     const type = fc.constantFrom(
       'status',

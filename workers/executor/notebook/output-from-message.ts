@@ -42,7 +42,7 @@ export function errorOutput(content: { ename?: unknown; evalue?: unknown; traceb
     output_type: 'error',
     ename: text(content.ename, 'Error'),
     evalue: text(content.evalue),
-    traceback: Array.isArray(traceback) ? traceback.map(String) : [],
+    traceback: Array.isArray(traceback) ? traceback.map((line) => text(line)) : [],
   };
 }
 
