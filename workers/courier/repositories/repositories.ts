@@ -191,7 +191,7 @@ async function makeClone(repository: string, signal: AbortSignal): Promise<boole
     return false;
   }
   await mkdir(repository, { recursive: true });
-  await git({ repository, args: ['init', '--quiet', '--bare', repository], signal });
+  await git({ repository, args: ['init', '--quiet', '--bare', '--template=', repository], signal });
   return true;
 }
 
