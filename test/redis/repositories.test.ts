@@ -1,12 +1,12 @@
 /** Repositories that are really fetched, by git over https. In this tier for its certificates. */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { GivenUpError, RetryLaterError } from '../../workers/courier/errors.ts';
 import { Outgoing } from '../../workers/courier/outgoing/outgoing.ts';
@@ -78,7 +78,8 @@ const filesIn = (dir: string) =>
     .filter((entry) => entry.isFile())
     .map(({ parentPath, name }) => join(parentPath, name).slice(dir.length + 1))
     .toSorted();
-const leftBehind = () => readdirSync(tmpdir()).filter((name) => name.startsWith('noteburst-checkout-'));
+const leftBehind = () => readdirSync(join(cache, 'checkouts'));
+const clones = () => readdirSync(join(cache, 'clones'));
 
 test('the files of exactly that commit, and nothing of them afterwards', async () => {
   const first = git.commit({ 'a.ipynb': 'one', 'deep/über b.ipynb': 'two', 'data.csv': 'x' });
@@ -92,6 +93,14 @@ test('the files of exactly that commit, and nothing of them afterwards', async (
     expect(checkout.submodules).toEqual([]);
   }
   expect(existsSync(dir)).toBe(false);
+  expect(leftBehind()).toEqual([]);
+});
+
+test('what a courier that was killed has left is removed by the next', async () => {
+  const commit = git.commit({ 'a.ipynb': 'one' });
+  mkdirSync(join(cache, 'checkouts/checkout-old/a'), { recursive: true });
+  await using checkout = await repositories().checkOut(ref(commit), isNotebook, signal);
+  expect(leftBehind()).toEqual([basename(checkout.dir)]);
 });
 
 test('a commit that is in the cache is not fetched again, others are added to it', async () => {
@@ -104,7 +113,7 @@ test('a commit that is in the cache is not fetched again, others are added to it
   expect(asked.length).toBe(before);
   await using checkout = await own.checkOut(ref(second), isNotebook, signal);
   expect(readFileSync(join(checkout.dir, 'a.ipynb'), 'utf8')).toBe('two');
-  expect(readdirSync(cache)).toEqual(['team+tutorials.git']);
+  expect(clones()).toEqual(['team+tutorials.git']);
 });
 
 test('the credentials go to the host, and are kept nowhere', async () => {
@@ -112,7 +121,9 @@ test('the credentials go to the host, and are kept nowhere', async () => {
   const authorization = `Basic ${Buffer.from('x-access-token:canary-of-a-token').toString('base64')}`;
   await using _ = await repositories().checkOut(ref(commit, { authorization }), isNotebook, signal);
   expect(new Set(asked.map((each) => each.authorization))).toEqual(new Set([authorization]));
-  expect(readFileSync(join(cache, 'team+tutorials.git/config'), 'utf8')).not.toMatch(/canary|Basic|url/);
+  expect(readFileSync(join(cache, 'clones/team+tutorials.git/config'), 'utf8')).not.toMatch(
+    /canary|Basic|url/,
+  );
 });
 
 test('links are left out, and submodules are named', async () => {
@@ -150,18 +161,17 @@ test.each([
   ['bytes', { files: 9, bytes: 5 }, /6 bytes; 5 are taken/],
 ])('too many %s are refused, and nothing is left', async (_, limits, message) => {
   const commit = git.commit({ 'a.ipynb': 'one', 'b.ipynb': 'two' });
-  const before = leftBehind();
   const refused = repositories({ limits }).checkOut(ref(commit), isNotebook, signal);
   await expect(refused).rejects.toThrow(GivenUpError);
   await expect(refused).rejects.toThrow(message);
-  expect(leftBehind()).toEqual(before);
+  expect(leftBehind()).toEqual([]);
 });
 
 test('a repository that is too large is refused, and is not kept', async () => {
   const commit = git.commit({ 'a.ipynb': 'one', 'large.bin': randomBytes(2 * 2 ** 20) });
   const refused = repositories({ maxBytes: 2 ** 20 }).checkOut(ref(commit), isNotebook, signal);
   await expect(refused).rejects.toThrow('larger than the 1 MiB that are taken');
-  expect(readdirSync(cache)).toEqual([]);
+  expect(clones()).toEqual([]);
 });
 
 test('what came together over time makes room for what is asked for', async () => {
@@ -227,12 +237,11 @@ test('git connects to the address that was looked at, whatever the name leads to
 test('a host that does not go on is given up', async () => {
   const commit = git.commit({ 'a.ipynb': 'one' });
   serve = () => undefined;
-  const before = leftBehind();
   await expect(repositories({ timeoutMs: 300 }).checkOut(ref(commit), isNotebook, signal)).rejects.toThrow(
     'was not fetched within 0.3 s',
   );
-  expect(readdirSync(cache)).toEqual([]);
-  expect(leftBehind()).toEqual(before);
+  expect(clones()).toEqual([]);
+  expect(leftBehind()).toEqual([]);
 });
 
 test('who has to go ends it', async () => {

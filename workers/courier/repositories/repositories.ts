@@ -1,6 +1,5 @@
 /** Repositories as they are at a commit: fetched into a cache of bare clones, read out into folders that do not stay. */
 import { mkdir, mkdtemp, readdir, rm, stat, utimes } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GivenUpError, RetryLaterError } from '../errors.ts';
@@ -10,7 +9,7 @@ import { listTree, writeFiles, type ReadOutLimits } from './tree.ts';
 
 export interface RepositoriesOptions {
   outgoing: Pick<Outgoing, 'addressesOf'>;
-  /** The folder of the cache. */
+  /** The folder for clones and for what is read out of them; no other process uses it. */
   dir: string;
   /** Of a repository in the cache; the cache as a whole keeps to {@link CACHED} times that. */
   maxBytes: number;
@@ -47,6 +46,7 @@ export class Repositories {
   readonly #options: RepositoriesOptions;
   /** By repository: the end of what is being done with its clone. */
   readonly #busy = new Map<string, Promise<unknown>>();
+  #emptied: Promise<string> | undefined;
 
   constructor(options: RepositoriesOptions) {
     this.#options = options;
@@ -59,7 +59,7 @@ export class Repositories {
   async checkOut(ref: CommitRef, wanted: (path: string) => boolean, signal: AbortSignal): Promise<Checkout> {
     if (!/^[0-9a-f]{40}(?:[0-9a-f]{24})?$/.test(ref.commit))
       throw new GivenUpError('This is no id of a commit');
-    const dir = await mkdtemp(join(tmpdir(), 'noteburst-checkout-'));
+    const dir = await mkdtemp(join(await this.#room(), 'checkout-'));
     const remove = () => rm(dir, { recursive: true, force: true });
     try {
       const { submodules } = await this.#alone(ref.repository, async () => {
@@ -74,6 +74,26 @@ export class Repositories {
       await remove();
       throw error instanceof GitError ? new RetryLaterError('The repository could not be read') : error;
     }
+  }
+
+  #room(): Promise<string> {
+    this.#emptied ??= this.#emptyRoom().catch((error: unknown) => {
+      this.#emptied = undefined;
+      throw error;
+    });
+    return this.#emptied;
+  }
+
+  /** @returns the folder for what is read out, without what a process that was killed has left there */
+  async #emptyRoom(): Promise<string> {
+    const room = join(this.#options.dir, 'checkouts');
+    await rm(room, { recursive: true, force: true });
+    await mkdir(room, { recursive: true });
+    return room;
+  }
+
+  get #clones(): string {
+    return join(this.#options.dir, 'clones');
   }
 
   /** One at a time with each clone. */
@@ -93,8 +113,8 @@ export class Repositories {
 
   /** @returns the clone, which has the commit */
   async #fetched(ref: CommitRef, signal: AbortSignal): Promise<string> {
-    const { dir, maxBytes } = this.#options;
-    const repository = join(dir, `${ref.repository.toLowerCase().replace('/', '+')}.git`);
+    const { maxBytes } = this.#options;
+    const repository = join(this.#clones, `${ref.repository.toLowerCase().replace('/', '+')}.git`);
     await this.#makeRoom(repository);
     const isNew = await makeClone(repository, signal);
     if (!isNew && (await hasCommit(repository, ref.commit, signal))) return repository;
@@ -143,7 +163,8 @@ export class Repositories {
 
   /** Removes what was not used for the longest time, until there is room for one more of the largest size. */
   async #makeRoom(except: string): Promise<void> {
-    const { dir, maxBytes } = this.#options;
+    const { maxBytes } = this.#options;
+    const dir = this.#clones;
     await mkdir(dir, { recursive: true });
     const others = (await readdir(dir)).map((name) => join(dir, name)).filter((path) => path !== except);
     const clones = await Promise.all(

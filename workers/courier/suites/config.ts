@@ -38,7 +38,9 @@ export const suitesEnv = {
   NOTEBURST_GITHUB_CACHE_PATH: z
     .string()
     .default('/tmp/noteburst-repositories')
-    .describe('The folder for clones, of four times the largest repository.'),
+    .describe(
+      'The folder for clones, of four times the largest repository, and for what is read out of them; no other process uses it.',
+    ),
   NOTEBURST_GITHUB_MAX_REPOSITORY_BYTES: positiveInteger
     .default(512 * 1024 * 1024)
     .describe('The largest repository that is fetched, in bytes of a clone of one commit.'),
