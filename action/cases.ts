@@ -26,7 +26,7 @@ export async function wantedCases(inputs: Inputs, workspace: string, event: Gith
       'The suite compares outputs with the last good run. Where is it? Set the input baseline',
     );
   }
-  const cases = await planSuite({ dir, suite, paths, exclude, options });
+  const cases = await planSuite({ dir, suite, base: workspace, paths, exclude, options });
   if (!inputs.changedOnly) return { suite, cases };
   const changed = await changedFiles(workspace, event);
   if ('unknown' in changed) {

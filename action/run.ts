@@ -9,8 +9,8 @@ import type { CaseResult, SuiteReport } from '../suite/report.ts';
 import { resultLine, summaryText } from '../suite/reports/terminal.ts';
 import { painter } from '../suite/reports/terminal-style.ts';
 import { runSuite, type SuiteRun } from '../suite/run-suite.ts';
-import type { Comparison } from '../suite/compare.ts';
-import { compareWith, writeReports } from '../suite/write-reports.ts';
+import { compareReports, type Comparison } from '../suite/compare.ts';
+import { readPrevious, writeReports } from '../suite/write-reports.ts';
 import { annotationsOf, counted } from './annotations.ts';
 import { upload } from './artifact.ts';
 import { wantedCases } from './cases.ts';
@@ -55,7 +55,7 @@ export async function runAction(inputs: Inputs, { workspace, temp, event, revisi
   const started = new Date();
   const { regression } = suite;
   const baseline = inputs.baseline === undefined ? undefined : resolve(workspace, inputs.baseline);
-  const onExecuted = keepExecuted({ out: executed, regression, baseline });
+  const onExecuted = keepExecuted({ cases, out: executed, regression, baseline });
   const { results, isCancelled } = await runCases({ client, cases, onExecuted }, inputs);
   const report: SuiteReport = {
     version: 1,
@@ -137,9 +137,10 @@ async function comparisonOf(
   workspace: string,
 ): Promise<Comparison | undefined> {
   if (previous === undefined) return undefined;
-  const comparison = await compareWith(report, resolve(workspace, previous));
-  if (!comparison) core.notice(`${previous} is not there: this run is compared with none`);
-  return comparison;
+  const before = await readPrevious(resolve(workspace, previous));
+  if (before) return compareReports(report, before);
+  core.notice(`${previous} is not there: this run is compared with none`);
+  return undefined;
 }
 
 function setOutputs(outputs: Record<string, string | number>): void {

@@ -20,7 +20,8 @@ export function untilInterrupted(): AbortSignal {
     if (interrupted.signal.aborted) process.exit(EXIT.interrupted);
     interrupted.abort(new InterruptedError('interrupted'));
   };
-  process.on('SIGINT', onSignal);
-  process.on('SIGTERM', onSignal);
+  // SIGHUP: the terminal was closed. EPIPE: nobody reads any more, as with `| head`.
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, onSignal);
+  process.stdout.on('error', () => interrupted.abort(new InterruptedError('nobody reads')));
   return interrupted.signal;
 }

@@ -26,9 +26,8 @@ export interface ConnectionArguments {
 /** What may be set by `NOTEBURST_<NAME>`, beside the connection: the options that say how notebooks are run. */
 export const SETTABLE = ['kernel', 'image', 'size', 'timeout', 'cell-timeout', 'priority', 'jobs'] as const;
 
-/** The options that the environment sets; an empty variable sets nothing. */
-export function fromEnvironment(env: NodeJS.ProcessEnv): Record<string, string> {
-  const names = [...Object.keys(connectionOptions), ...SETTABLE];
+/** Those of the options that the environment sets; an empty variable sets nothing. */
+export function fromEnvironment(env: NodeJS.ProcessEnv, names: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     names.flatMap((name) => {
       const value = env[`NOTEBURST_${name.toUpperCase().replaceAll('-', '_')}`];

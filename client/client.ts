@@ -11,7 +11,7 @@ import {
   type postNotebookRequest,
 } from '../lib/contract/notebooks-api.ts';
 import { NoteburstError, RefusedError } from './client-error.ts';
-import { Requests, type Call, type ServiceAddress } from './requests.ts';
+import { Requests, type Answer, type Call, type ServiceAddress } from './requests.ts';
 
 /** The body of a submission, as `POST /v1/notebooks/` takes it. */
 export type Submission = z.input<ReturnType<typeof postNotebookRequest>>;
@@ -52,18 +52,18 @@ export class NoteburstClient {
   async wait(jobId: string, { signal }: { signal?: AbortSignal } = {}): Promise<NotebookResponse> {
     let etag: string | undefined;
     for (;;) {
-      const response = await this.#requests.send(pathOf(jobId), {
+      const answer = await this.#requests.send(pathOf(jobId), {
         waitSeconds: WAIT_SECONDS,
         ...(etag === undefined ? {} : { headers: { 'If-None-Match': etag } }),
         signal,
       });
-      etag = response.headers.get('ETag') ?? undefined;
-      if (response.status !== 304) {
-        const job = await parsed(response, notebookResponse);
+      etag = answer.headers.get('ETag') ?? undefined;
+      if (answer.status !== 304) {
+        const job = parsed(answer, notebookResponse);
         if (job.status === 'complete') return job;
-      } else await response.body?.cancel();
-      if (response.headers.has('Preference-Applied')) continue;
-      const seconds = Number(response.headers.get('Retry-After') ?? 1);
+      }
+      if (answer.headers.has('Preference-Applied')) continue;
+      const seconds = Number(answer.headers.get('Retry-After') ?? 1);
       await sleep(Math.min(Math.max(seconds, 1), 10) * 1_000, undefined, { signal });
     }
   }
@@ -75,7 +75,7 @@ export class NoteburstClient {
   async *events(jobId: string, signal?: AbortSignal): AsyncGenerator<LiveEvent> {
     let lastId: string | undefined;
     for (;;) {
-      const response = await this.#requests.send(`${pathOf(jobId)}/events`, {
+      const response = await this.#requests.stream(`${pathOf(jobId)}/events`, {
         headers: {
           Accept: 'text/event-stream',
           ...(lastId === undefined ? {} : { 'Last-Event-ID': lastId }),
@@ -111,11 +111,8 @@ export class NoteburstClient {
   /** The executed notebook, as the text of an `.ipynb` file; undefined when there is none. */
   async download(jobId: string, signal?: AbortSignal): Promise<string | undefined> {
     try {
-      const response = await this.#requests.send(`${pathOf(jobId)}/ipynb`, {
-        headers: { Accept: 'application/x-ipynb+json' },
-        signal,
-      });
-      return await response.text();
+      const headers = { Accept: 'application/x-ipynb+json' };
+      return (await this.#requests.send(`${pathOf(jobId)}/ipynb`, { headers, signal })).text;
     } catch (error) {
       if (error instanceof RefusedError && error.type === 'no_notebook') return undefined;
       throw error;
@@ -142,17 +139,16 @@ export class NoteburstClient {
 
 const pathOf = (jobId: string) => `${NOTEBOOKS}/${encodeURIComponent(jobId)}`;
 
-async function parsed<T>(response: Response, schema: z.ZodType<T>): Promise<T> {
-  const text = await response.text();
+function parsed<T>({ url, text }: Answer, schema: z.ZodType<T>): T {
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch {
-    throw new NoteburstError(`${response.url} did not answer with JSON: is it the address of a Noteburst?`);
+    throw new NoteburstError(`${url} did not answer with JSON: is it the address of a Noteburst?`);
   }
   const { success, data, error } = schema.safeParse(json);
   if (success) return data;
   const [issue] = error.issues;
   const problem = `${issue?.path.join('.')}: ${issue?.message}`;
-  throw new NoteburstError(`${response.url} did not answer as Noteburst does: ${problem}`);
+  throw new NoteburstError(`${url} did not answer as Noteburst does: ${problem}`);
 }

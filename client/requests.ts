@@ -21,6 +21,14 @@ export interface Call {
   signal?: AbortSignal | undefined;
 }
 
+/** An answer that has come whole. */
+export interface Answer {
+  status: number;
+  headers: Headers;
+  text: string;
+  url: string;
+}
+
 const ANSWER_MS = 60_000;
 const PATIENCE_MS = 60_000;
 const FIRST_PAUSE_MS = 250;
@@ -37,9 +45,23 @@ export class Requests {
   readonly #address: ServiceAddress;
   readonly #base: string;
 
+  /** @throws {NoteburstError} for an address or a token that cannot be one */
   constructor(address: ServiceAddress) {
     this.#address = address;
     this.#base = address.baseUrl.replace(/\/+$/, '');
+    const url = URL.canParse(this.#base) ? new URL(this.#base) : undefined;
+    const isWeb = url?.protocol === 'https:' || url?.protocol === 'http:';
+    if (!isWeb || url.username !== '' || url.password !== '') {
+      throw new NoteburstError(
+        'The address of the service should be like https://data.example.org/noteburst',
+      );
+    }
+    // Neither fetch nor anybody else is to tell of it.
+    if (!/^[!-~]+$/.test(address.token)) {
+      throw new NoteburstError(
+        'The token is no token: there are blanks, line breaks or letters in it that none has',
+      );
+    }
   }
 
   /** The URL of a path below the service. */
@@ -52,30 +74,38 @@ export class Requests {
    * @throws {RefusedError} for any other answer
    * @throws {UnreachableError} when there was none for as long as the patience lasts
    */
-  async send(path: string, call: Call = {}): Promise<Response> {
+  send(path: string, call: Call = {}): Promise<Answer> {
+    return this.#patiently(call, () =>
+      this.#attempt(path, call, async (response) => {
+        const { status, headers, url } = response;
+        return { status, headers, url, text: await response.text() };
+      }),
+    );
+  }
+
+  /** As {@link send}, for an answer that is read as it comes. fetch itself ends one that is silent for 5 minutes. */
+  stream(path: string, call: Call = {}): Promise<Response> {
+    return this.#patiently(call, () => this.#attempt(path, call, (response) => Promise.resolve(response)));
+  }
+
+  async #patiently<T>(call: Call, attempt: () => Promise<T | Failed>): Promise<T> {
     const giveUpAt = performance.now() + (this.#address.patienceMs ?? PATIENCE_MS);
-    for (let attempt = 0; ; attempt++) {
-      const result = await this.#attempt(path, call);
-      if (result instanceof Response) return result;
-      const pauseMs = result.retryAfterMs ?? backoff(attempt);
-      if (!result.retry || performance.now() + pauseMs > giveUpAt) throw result.error;
+    for (let count = 0; ; count++) {
+      const result = await attempt();
+      if (!(result instanceof Failed)) return result;
+      const pauseMs = result.retryAfterMs ?? backoff(count);
+      if (!result.passes || performance.now() + pauseMs > giveUpAt) throw result.error;
       await sleep(pauseMs, undefined, { signal: call.signal });
     }
   }
 
-  async #attempt(
-    path: string,
-    call: Call,
-  ): Promise<Response | { error: RefusedError | UnreachableError; retry: boolean; retryAfterMs?: number }> {
-    // For its beginning only: a stream goes on, and fetch itself ends one that is silent for 5 minutes.
+  /** @param read takes the answer, within the same time; a connection that is cut meanwhile is one that failed */
+  async #attempt<T>(path: string, call: Call, read: (response: Response) => Promise<T>): Promise<T | Failed> {
     const limit = new AbortController();
-    const timer = setTimeout(
-      () => limit.abort(new Error('no answer in time')),
-      ANSWER_MS + (call.waitSeconds ?? 0) * 1_000,
-    );
-    let response: Response;
+    const ms = ANSWER_MS + (call.waitSeconds ?? 0) * 1_000;
+    const timer = setTimeout(() => limit.abort(new Error('no answer in time')), ms);
     try {
-      response = await fetch(this.url(path), {
+      const response = await fetch(this.url(path), {
         method: call.method ?? 'GET',
         headers: this.#headers(call),
         ...(call.body === undefined ? {} : { body: call.body }),
@@ -83,26 +113,31 @@ export class Requests {
         // A login page somewhere else is no answer, and the token is for this host only.
         redirect: 'manual',
       });
+      if (response.ok || response.status === 304) return await read(response);
+      return await this.#refused(path, response);
     } catch (error) {
       call.signal?.throwIfAborted();
-      return { error: this.#unreachable(error as Error), retry: true };
+      if (error instanceof NoteburstError) throw error;
+      return new Failed(this.#unreachable(error as Error), true);
     } finally {
       clearTimeout(timer);
     }
-    if (response.ok || response.status === 304) return response;
-    const { status } = response;
+  }
+
+  async #refused(path: string, response: Response): Promise<Failed> {
+    const { status, headers } = response;
     if (status >= 300 && status < 400) {
       await response.body?.cancel();
-      const to = response.headers.get('Location') ?? 'somewhere else';
+      const to = headers.get('Location') ?? 'somewhere else';
       throw new NoteburstError(
         `${this.url(path)} redirects to ${to}: is the address right, and the token given?`,
       );
     }
-    const error = refusal(status, await response.text().catch(() => ''));
+    const error = refusal(status, await response.text());
     // 409: this very submission is being taken. Retry-After is there when it passes.
-    const after = Number(response.headers.get('Retry-After') ?? Number.NaN);
+    const after = Number(headers.get('Retry-After') ?? Number.NaN);
     const passes = NOT_NOW.has(status) || (status === 409 && Number.isFinite(after));
-    return { error, retry: passes, ...(Number.isFinite(after) ? { retryAfterMs: after * 1_000 } : {}) };
+    return new Failed(error, passes, Number.isFinite(after) ? after * 1_000 : undefined);
   }
 
   #headers({ headers, waitSeconds, body }: Call): Record<string, string> {
@@ -121,6 +156,20 @@ export class Requests {
     // fetch says "fetch failed"; what failed is its cause.
     const reason = error.cause instanceof Error ? error.cause.message : error.message;
     return new UnreachableError(`${this.#base} cannot be reached: ${reason}`, { cause: error });
+  }
+}
+
+/** An attempt that came to nothing. */
+class Failed {
+  readonly error: RefusedError | UnreachableError;
+  /** Whether it may be otherwise the next time. */
+  readonly passes: boolean;
+  readonly retryAfterMs: number | undefined;
+
+  constructor(error: RefusedError | UnreachableError, passes: boolean, retryAfterMs?: number) {
+    this.error = error;
+    this.passes = passes;
+    this.retryAfterMs = retryAfterMs;
   }
 }
 

@@ -1,6 +1,8 @@
 /** What is done with executed notebooks: they are kept, and compared with what they should be. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, extname, join, relative } from 'node:path';
+import { createHash } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { dirname, extname, join, relative, resolve } from 'node:path';
 import { parseNotebook, type Notebook } from '../lib/contract/nbformat.ts';
 import { EXECUTED_MARK, type SuiteCase } from './plan.ts';
 import { hasOutputs } from './regression/compare-outputs.ts';
@@ -8,10 +10,12 @@ import { regressionFailure } from './regression/failure.ts';
 import type { RegressionOptions } from './regression/options.ts';
 import type { Executed, SuiteRun } from './run-suite.ts';
 import type { NotebookSource } from './source/notebook-source.ts';
+import { SuiteError } from './suite-file.ts';
 
 const NOTEBOOK = '.ipynb';
 
 export interface Keeping {
+  cases: readonly SuiteCase[];
   /** The folder for executed notebooks, as far as they came; absent: they are not kept. */
   out?: string | undefined;
   /** Whether outputs are to be as they were. */
@@ -20,65 +24,107 @@ export interface Keeping {
   baseline?: string | undefined;
 }
 
-export function keepExecuted({ out, regression, baseline }: Keeping): NonNullable<SuiteRun['onExecuted']> {
+/** @throws {SuiteError} when a folder cannot be used */
+export function keepExecuted({
+  cases,
+  out,
+  regression,
+  baseline,
+}: Keeping): NonNullable<SuiteRun['onExecuted']> {
+  const names = executedNames(cases);
+  for (const folder of [out, baseline]) if (folder !== undefined) prepare(folder, cases);
   return async (which, text, { source, isWell }) => {
-    const good = baseline === undefined ? undefined : join(baseline, fileName(which));
+    const name = names.get(which) as string;
     const told: Executed = {};
     if (regression && isWell) {
-      const reference = regression.against === 'committed' ? committed(which, source) : await goodRun(good);
+      const { reference, problem = 'There are no earlier outputs to compare with' } =
+        regression.against === 'committed' ? committed(which, source) : await goodRun(baseline, name);
       if (reference) told.failure = regressionFailure(parseNotebook(text), reference, source, regression);
-      if (!reference || !hasOutputs(reference))
-        told.warnings = ['There are no earlier outputs to compare with'];
+      if (!reference || !hasOutputs(reference)) told.warnings = [problem];
     }
-    if (baseline !== undefined && good !== undefined && isWell && !told.failure) {
-      await mark(baseline);
-      await write(good, text);
-    }
+    if (baseline !== undefined && isWell && !told.failure) await write(join(baseline, name), text);
     if (out === undefined) return told;
-    const file = join(out, fileName(which));
-    await mark(out);
+    const file = join(out, name);
     await write(file, text);
     return { ...told, executed: relative('', file) };
   };
 }
 
-/** Undefined for what is kept as text, which has no outputs. */
-const committed = ({ path }: SuiteCase, { notebook }: NotebookSource): Notebook | undefined =>
-  extname(path) === NOTEBOOK ? notebook : undefined;
+interface Reference {
+  reference?: Notebook;
+  problem?: string;
+}
 
-/** Undefined when there has been none. */
-async function goodRun(file: string | undefined): Promise<Notebook | undefined> {
-  if (file === undefined) return undefined;
+/** None for what is kept as text, which has no outputs. */
+const committed = ({ path }: SuiteCase, { notebook }: NotebookSource): Reference =>
+  extname(path) === NOTEBOOK ? { reference: notebook } : {};
+
+async function goodRun(baseline: string | undefined, name: string): Promise<Reference> {
+  if (baseline === undefined) return {};
   try {
-    return parseNotebook(await readFile(file, 'utf8'));
+    return { reference: parseNotebook(await readFile(join(baseline, name), 'utf8')) };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
+    return { problem: `The last good run cannot be read: ${(error as Error).message}` };
   }
 }
 
-/** So that a later run does not take what this one has written for notebooks of the suite. */
-const mark = (dir: string): Promise<void> =>
-  write(
-    join(dir, EXECUTED_MARK),
-    'Executed notebooks, written by noteburst. Suites leave this folder out.\n',
-  );
+/** Makes a folder, and marks it, so that a later run does not take what this one writes for notebooks of the suite. */
+function prepare(folder: string, cases: readonly SuiteCase[]): void {
+  const inside = cases.find(({ file }) => !relative(resolve(folder), file).startsWith('..'));
+  if (inside) {
+    throw new SuiteError(
+      `${folder}: ${inside.path} lies in it, which would be overwritten. Take another folder`,
+    );
+  }
+  try {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(
+      join(folder, EXECUTED_MARK),
+      'Executed notebooks, written by noteburst. Suites leave this folder out.\n',
+    );
+  } catch (error) {
+    throw new SuiteError(`${folder}: cannot be written to: ${(error as Error).message}`);
+  }
+}
 
+/** In one piece, and in the place of a link, not where it leads. */
 async function write(file: string, text: string): Promise<void> {
-  await mkdir(dirname(file), { recursive: true });
-  await writeFile(file, text);
+  const part = `${file}.${process.pid}.part`;
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(part, text);
+    await rename(part, file);
+  } catch (error) {
+    await rm(part, { force: true });
+    throw new SuiteError(`${file}: cannot be written: ${(error as Error).message}`);
+  }
 }
 
 /**
  * Of `a/b.ipynb [small set]`, `a/b.small-set.ipynb`, and of `a/b.py`, `a/b.py.ipynb`; what is outside of the suite's folder
- * goes to its top.
+ * goes to its top. Where two would have the same name, also on systems that do not tell case, they get a part of a hash.
  */
-function fileName({ name, path }: SuiteCase): string {
+function executedNames(cases: readonly SuiteCase[]): Map<SuiteCase, string> {
+  const stems = cases.map((which) => ({ which, stem: stemOf(which) }));
+  const counts = new Map<string, number>();
+  for (const { stem } of stems) counts.set(stem.toLowerCase(), (counts.get(stem.toLowerCase()) ?? 0) + 1);
+  return new Map(
+    stems.map(({ which, stem }) => {
+      const isShared = (counts.get(stem.toLowerCase()) ?? 0) > 1;
+      const hash = createHash('sha256').update(which.name).digest('hex').slice(0, 8);
+      return [which, `${stem}${isShared ? `.${hash}` : ''}${NOTEBOOK}`];
+    }),
+  );
+}
+
+function stemOf({ name, path }: SuiteCase): string {
   const inside = path
     .split('/')
     .filter((part) => part !== '..')
     .join('/');
-  const set = /\[(.*)\]$/.exec(name.slice(path.length))?.[1];
   const stem = extname(inside) === NOTEBOOK ? inside.slice(0, -NOTEBOOK.length) : inside;
-  return set === undefined ? `${stem}${NOTEBOOK}` : `${stem}.${set.replaceAll(/[^\w.-]+/g, '-')}${NOTEBOOK}`;
+  // Of ` [small set]`; of a name that is all the path there is none.
+  const set = name.slice(path.length + 2, -1);
+  return set === '' ? stem : `${stem}.${set.replaceAll(/[^\w.-]+/g, '-')}`;
 }

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { parseSuiteFile, SUITE_FILE, SuiteError, suiteFile, type SuiteFile } from './suite-file.ts';
 
@@ -20,8 +20,9 @@ export function loadSuite(base: string, named: string | undefined, paths: readon
   const name = named ?? SUITE_FILE;
   const file = resolve(base, name);
   if (existsSync(file)) {
+    if (!statSync(file).isFile()) throw new SuiteError(`${name}: is no file`);
     const suite = withPriority(parseSuiteFile(readFileSync(file, 'utf8'), name));
-    return { suite, dir: paths.length > 0 ? base : dirname(file), file };
+    return { suite, dir: dirname(file), file };
   }
   if (named !== undefined) throw new SuiteError(`${named}: there is no such file`);
   if (paths.length === 0) {

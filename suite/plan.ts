@@ -1,6 +1,6 @@
 /** Which notebooks a suite has, and how each is run. */
 import { statSync } from 'node:fs';
-import { basename, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { basename, join, relative, resolve, sep } from 'node:path';
 import picomatch from 'picomatch';
 import { glob } from 'tinyglobby';
 import type { Submission } from '../client/client.ts';
@@ -23,13 +23,7 @@ export interface SuiteCase {
 export const SUPER_NOTEBOOK = 'noteburst-suite.ipynb';
 
 /** What is never a notebook of a suite: copies that Jupyter makes, and what package managers put there. */
-const NEVER = [
-  `**/${SUPER_NOTEBOOK}`,
-  '**/.ipynb_checkpoints/**',
-  '**/node_modules/**',
-  '**/.git/**',
-  '**/.venv/**',
-];
+const NEVER = ['**/.ipynb_checkpoints/**', '**/node_modules/**', '**/.git/**', '**/.venv/**'];
 
 /** What is taken of a folder. Scripts and pages may be no notebooks: they are named, or included by a pattern. */
 const NOTEBOOK = '.ipynb';
@@ -38,9 +32,11 @@ const NOTEBOOK = '.ipynb';
 export const EXECUTED_MARK = '.noteburst-executed';
 
 export interface Selection {
-  /** The suite's folder, to which paths and patterns are relative. */
+  /** The suite's folder, to which its own patterns are relative. */
   dir: string;
   suite: SuiteFile;
+  /** The folder to which `paths` and `exclude` are relative, the suite's when absent. */
+  base?: string;
   /** Files, folders and patterns to take in place of the suite's own. */
   paths?: readonly string[];
   /** Beside the suite's own. */
@@ -55,27 +51,40 @@ export interface Selection {
  * @throws {SuiteError} when there is none, or a file that was named is not there
  */
 export async function planSuite(selection: Selection): Promise<SuiteCase[]> {
-  const { dir, suite, paths = [], exclude = [], options = {} } = selection;
-  const excluded = [...suite.exclude, ...exclude];
-  const found = await find(dir, paths.length > 0 ? paths : suite.include, excluded);
+  const { dir, suite, base = dir, paths = [], exclude = [], options = {} } = selection;
+  const excluded = [...suite.exclude, ...exclude.map((pattern) => fromDir(dir, base, pattern))];
+  const isNamed = paths.length > 0;
+  const wanted = isNamed ? { base, wanted: paths } : { base: dir, wanted: suite.include };
+  const isExcluded = (path: string) => matches(path, excluded);
+  const found = await find({ dir, ...wanted, isExcluded, isEach: isNamed });
   if (found.length === 0) {
-    const looked = (paths.length > 0 ? paths : suite.include).join(', ');
     const but = excluded.length > 0 ? ` but for ${excluded.join(', ')}` : '';
-    throw new SuiteError(`There is no notebook in ${dir} that matches ${looked}${but}`);
+    throw new SuiteError(`There is no notebook in ${dir} that matches ${wanted.wanted.join(', ')}${but}`);
   }
+  const other = found.find((path) => !isSource(path));
+  if (other !== undefined) throw new SuiteError(`${other}: only ${SOURCE_KINDS} files can be run`);
   return found.flatMap((path) => casesOf(dir, path, suite, options));
 }
 
-async function find(dir: string, wanted: readonly string[], excluded: readonly string[]): Promise<string[]> {
-  const marks = await glob([`**/${EXECUTED_MARK}`], { cwd: dir, ignore: NEVER, dot: true });
-  const executed = marks.map((mark) => `${mark.slice(0, -EXECUTED_MARK.length)}**`);
-  const ignore = [...NEVER, ...executed, ...excluded.map((pattern) => toSlashes(pattern))];
-  const isExcluded = picomatch(ignore, { dot: true });
+/** A pattern as it is from the suite's folder; one without a slash is about names, wherever they are. */
+const fromDir = (dir: string, base: string, pattern: string): string =>
+  pattern.includes('/') ? toSlashes(relative(dir, resolve(base, pattern))) : pattern;
+
+interface Find {
+  dir: string;
+  base: string;
+  wanted: readonly string[];
+  isExcluded: (path: string) => boolean;
+  /** Whether each of the wanted has to be found. */
+  isEach: boolean;
+}
+
+async function find({ dir, base, wanted, isExcluded, isEach }: Find): Promise<string[]> {
   const found = new Set<string>();
   for (const path of wanted) {
-    const absolute = resolve(dir, path);
+    const absolute = resolve(base, path);
     const kind = statSync(absolute, { throwIfNoEntry: false });
-    const inside = toSlashes(relative(dir, absolute));
+    const inside = toSlashes(relative(dir, absolute)) || '.';
     // A file that is there is meant, whatever its name looks like as a pattern.
     if (kind?.isFile()) {
       if (!isExcluded(inside)) found.add(inside);
@@ -83,17 +92,20 @@ async function find(dir: string, wanted: readonly string[], excluded: readonly s
     }
     if (!kind && !picomatch.scan(path).isGlob)
       throw new SuiteError(`${path}: there is no such file or folder`);
-    const pattern = kind ? join(inside, `**/*${NOTEBOOK}`) : isAbsolute(path) ? inside : path;
-    const options = { cwd: dir, ignore, onlyFiles: true, expandDirectories: false } as const;
-    for (const match of await glob([toSlashes(pattern)], options)) {
-      // Patterns of what to leave out do not reach out of the folder by themselves.
-      if (!isExcluded(match.replace(/^(\.\.\/)+/, ''))) found.add(match);
-    }
+    const matches = await matching(dir, kind ? `${inside}/**/*${NOTEBOOK}` : inside);
+    if (isEach && matches.length === 0) throw new SuiteError(`${path}: there is no notebook that matches`);
+    for (const match of matches) if (!isExcluded(match)) found.add(match);
   }
-  const files = [...found].toSorted();
-  const other = files.find((path) => !isSource(path));
-  if (other !== undefined) throw new SuiteError(`${other}: only ${SOURCE_KINDS} files can be run`);
-  return files;
+  return [...found].toSorted();
+}
+
+/** Links are not followed: they lead out of the folder, and a loop of them nowhere. */
+async function matching(dir: string, pattern: string): Promise<string[]> {
+  const options = { cwd: dir, ignore: NEVER, expandDirectories: false, followSymbolicLinks: false } as const;
+  const marks = await glob([`**/${EXECUTED_MARK}`], { ...options, dot: true });
+  const executed = marks.map((mark) => `${mark.slice(0, -EXECUTED_MARK.length)}**`);
+  const matches = await glob([pattern], { ...options, ignore: [...NEVER, ...executed] });
+  return matches.filter((path) => basename(path) !== SUPER_NOTEBOOK);
 }
 
 function casesOf(dir: string, path: string, suite: SuiteFile, over: RunOptions): SuiteCase[] {
@@ -117,11 +129,15 @@ function casesOf(dir: string, path: string, suite: SuiteFile, over: RunOptions):
   }));
 }
 
-/** As in a .gitignore: a pattern without a slash is about the file's name, wherever it is. */
+/** As in a .gitignore: a pattern without a slash is about a name, wherever it is, and that of a folder about all below. */
 function matches(path: string, patterns: readonly string[]): boolean {
-  return patterns.some((pattern) =>
-    picomatch.isMatch(pattern.includes('/') ? path : basename(path), pattern, { dot: true }),
-  );
+  const parts = path.split('/');
+  const prefixes = parts.map((_part, n) => parts.slice(0, n + 1).join('/'));
+  return patterns.some((pattern) => {
+    const plain = pattern.replace(/^\.\//, '').replace(/\/$/, '');
+    const isMatch = picomatch(plain, { dot: true });
+    return prefixes.some((prefix) => isMatch(plain.includes('/') ? prefix : basename(prefix)));
+  });
 }
 
 function merged(under: RunOptions, over: RunOptions): RunOptions {

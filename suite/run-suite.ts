@@ -76,7 +76,9 @@ export async function runSuite(run: SuiteRun): Promise<CaseResult[]> {
       throw error;
     }
   };
-  const workers = await Promise.allSettled(Array.from({ length: run.atOnce }, worker));
+  const workers = await Promise.allSettled(
+    Array.from({ length: Math.min(run.atOnce, run.cases.length) }, worker),
+  );
   for (const worker of workers) if (worker.status === 'rejected') throw worker.reason;
   return run.cases.map((which) => results.get(which) as CaseResult);
 }
@@ -86,15 +88,17 @@ async function runCase(run: SuiteRun, which: SuiteCase, signal: AbortSignal): Pr
   try {
     source = readSource(which.file, await readFile(which.file, 'utf8'));
   } catch (error) {
+    // Nothing was run that could have failed as expected.
     const failure = { reason: 'invalid_notebook', message: (error as Error).message };
-    return named(which, failed(failure, which.expectedFailure));
+    return named(which, { verdict: 'failed', failure });
   }
   let jobId: string | undefined;
   try {
     const submission = { ipynb: source.ipynb, ...submissionOptions(which.options) };
     // What is on its way when all is stopped is accepted still, so that its id is needed to cancel it.
+    using late = new LaterSignal(signal, CANCEL_MS);
     const submitted = await run.client.submit(submission, {
-      signal: later(signal, CANCEL_MS),
+      signal: late.signal,
       ...(run.keyOf && { idempotencyKey: run.keyOf(which) }),
     });
     jobId = submitted.job_id;
@@ -103,12 +107,11 @@ async function runCase(run: SuiteRun, which: SuiteCase, signal: AbortSignal): Pr
     return await resultOf(run, which, source, job);
   } catch (error) {
     const told = jobId === undefined ? {} : { job_id: jobId, job_url: run.client.pageOf(jobId) };
-    if (signal.aborted) {
-      if (jobId !== undefined) await cancel(run, jobId);
-      return named(which, { verdict: 'cancelled', ...told });
-    }
+    // Also after trouble nobody waits for it any more.
+    if (jobId !== undefined) await cancel(run, jobId);
+    if (signal.aborted) return named(which, { verdict: 'cancelled', ...told });
     if (!(error instanceof NoteburstError)) throw error;
-    return named(which, { ...refused(error, which), ...told });
+    return named(which, { ...notRun(error), ...told });
   }
 }
 
@@ -135,20 +138,40 @@ async function watched(
   }
 }
 
-/** What it says of the notebook that the service does not take it. */
-function refused(error: NoteburstError, which: SuiteCase): Pick<CaseResult, 'verdict' | 'failure'> {
-  const failure = { reason: 'refused', message: error.message };
-  const isItsFault = error instanceof RefusedError && (error.status === 413 || error.status === 422);
-  return isItsFault ? failed(failure, which.expectedFailure) : { verdict: 'error', failure };
+/** What it says of the notebook that the service has not run it: nothing, unless it is the notebook that it refuses. */
+function notRun(error: NoteburstError): Pick<CaseResult, 'verdict' | 'failure'> {
+  const isRefused = error instanceof RefusedError;
+  const failure = { reason: isRefused ? 'refused' : 'unreachable', message: error.message };
+  const isItsFault = isRefused && (error.status === 413 || error.status === 422);
+  return { verdict: isItsFault ? 'failed' : 'error', failure };
 }
 
 /** A signal that fires some time after another. */
-function later(signal: AbortSignal, ms: number): AbortSignal {
-  const late = new AbortController();
-  const fire = () => setTimeout(() => late.abort(signal.reason), ms).unref();
-  if (signal.aborted) fire();
-  else signal.addEventListener('abort', fire, { once: true });
-  return late.signal;
+class LaterSignal implements Disposable {
+  readonly #late = new AbortController();
+  readonly #signal: AbortSignal;
+  readonly #ms: number;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(signal: AbortSignal, ms: number) {
+    this.#signal = signal;
+    this.#ms = ms;
+    if (signal.aborted) this.#begin();
+    else signal.addEventListener('abort', this.#begin, { once: true });
+  }
+
+  get signal(): AbortSignal {
+    return this.#late.signal;
+  }
+
+  [Symbol.dispose](): void {
+    clearTimeout(this.#timer);
+    this.#signal.removeEventListener('abort', this.#begin);
+  }
+
+  readonly #begin = (): void => {
+    this.#timer = setTimeout(() => this.#late.abort(this.#signal.reason), this.#ms);
+  };
 }
 
 async function cancel({ client }: SuiteRun, jobId: string): Promise<void> {

@@ -1,7 +1,7 @@
 /** Writes what came of a suite into files. */
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, relative } from 'node:path';
-import { compareReports, type Comparison } from './compare.ts';
+import { dirname, relative, resolve } from 'node:path';
+import type { Comparison } from './compare.ts';
 import { suiteReport, type SuiteReport } from './report.ts';
 import { htmlReport } from './reports/html/html-report.ts';
 import { junitXml } from './reports/junit.ts';
@@ -25,42 +25,67 @@ const FORMS: Record<keyof ReportFiles, Form> = {
   json: (report) => `${JSON.stringify(report, undefined, 2)}\n`,
 };
 
-/** Paths in a report are relative to where it lies, so that both can be moved together. */
+/**
+ * Makes the folders that reports go to, so that what cannot be written is known before anything is run.
+ *
+ * @throws {SuiteError}
+ */
+export async function prepareReports(files: ReportFiles): Promise<void> {
+  const all = kindsIn(files).map(([, file]) => file);
+  const twice = all.find((file, n) => all.findIndex((other) => resolve(other) === resolve(file)) !== n);
+  if (twice !== undefined) throw new SuiteError(`${twice}: two reports would go there`);
+  for (const file of all) {
+    await mkdir(dirname(file), { recursive: true }).catch((error: unknown) => {
+      throw new SuiteError(`${file}: cannot be written: ${(error as Error).message}`);
+    });
+  }
+}
+
+const kindsIn = (files: ReportFiles): [keyof ReportFiles, string][] =>
+  (Object.keys(FORMS) as (keyof ReportFiles)[]).flatMap((kind) => {
+    const file = files[kind];
+    return file === undefined ? [] : [[kind, file] as [keyof ReportFiles, string]];
+  });
+
+/**
+ * Writes them all, even when one of them cannot be. Paths in a report are relative to where it lies, so that both can be moved
+ * together.
+ *
+ * @throws {SuiteError} for those that could not be written
+ */
 export async function writeReports(
   report: SuiteReport,
   files: ReportFiles,
   comparison?: Comparison,
 ): Promise<void> {
-  for (const [kind, form] of Object.entries(FORMS) as [keyof ReportFiles, Form][]) {
-    const file = files[kind];
-    if (file === undefined) continue;
-    await mkdir(dirname(file), { recursive: true });
+  const problems: string[] = [];
+  for (const [kind, file] of kindsIn(files)) {
     const results = report.results.map((result) =>
       result.executed === undefined
         ? result
         : { ...result, executed: relative(dirname(file), result.executed) },
     );
-    await writeFile(file, form({ ...report, results }, comparison));
+    try {
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, FORMS[kind]({ ...report, results }, comparison));
+    } catch (error) {
+      problems.push(`${file}: cannot be written: ${(error as Error).message}`);
+    }
   }
+  if (problems.length > 0) throw new SuiteError(problems.join('\n'));
 }
 
 /**
- * What has changed since an earlier run.
+ * The report of an earlier run; undefined when there is none yet.
  *
- * @param file its report in JSON; when there is none yet, there is nothing to compare with
+ * @param file its JSON
  * @throws {SuiteError} when it is something else
  */
-export async function compareWith(report: SuiteReport, file: string): Promise<Comparison | undefined> {
-  let text: string;
+export async function readPrevious(file: string): Promise<SuiteReport | undefined> {
   try {
-    text = await readFile(file, 'utf8');
+    return suiteReport.parse(JSON.parse(await readFile(file, 'utf8')));
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw error;
-  }
-  try {
-    return compareReports(report, suiteReport.parse(JSON.parse(text)));
-  } catch {
     throw new SuiteError(`${file}: is no report of an earlier run (--json)`);
   }
 }

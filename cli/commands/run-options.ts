@@ -1,9 +1,9 @@
 import type { Argv } from 'yargs';
 import { JOB_PRIORITIES, type JobPriority } from '../../lib/contract/nbexec-job.ts';
-import type { RunOptions } from '../../suite/suite-file.ts';
+import { runOptions, type RunOptions } from '../../suite/suite-file.ts';
 import type { ReportFiles } from '../../suite/write-reports.ts';
 import { UsageError } from '../exit-code.ts';
-import type { ConnectionArguments } from '../options.ts';
+import { fromEnvironment, SETTABLE, type ConnectionArguments } from '../options.ts';
 import { parametersOf } from '../parameters.ts';
 
 export interface RunArguments extends ConnectionArguments, ReportFiles {
@@ -19,7 +19,7 @@ export interface RunArguments extends ConnectionArguments, ReportFiles {
   timeout?: string | undefined;
   'cell-timeout'?: string | undefined;
   priority?: JobPriority | undefined;
-  retry: boolean;
+  retry?: boolean | undefined;
   out?: string | undefined;
   baseline?: string | undefined;
   previous?: string | undefined;
@@ -27,7 +27,9 @@ export interface RunArguments extends ConnectionArguments, ReportFiles {
   'fail-fast': boolean;
 }
 
-export function runOptions(command: Argv<ConnectionArguments>): Argv<RunArguments> {
+const LISTS: ReadonlySet<string> = new Set(['_', 'paths', 'exclude', 'param', 'p']);
+
+export function runArguments(command: Argv<ConnectionArguments>): Argv<RunArguments> {
   return command
     .positional('paths', {
       type: 'string',
@@ -74,7 +76,7 @@ export function runOptions(command: Argv<ConnectionArguments>): Argv<RunArgument
       },
       retry: {
         type: 'boolean',
-        default: true,
+        defaultDescription: 'true',
         describe: 'Run again what lost its lab; --no-retry: do not',
         group: 'How:',
       },
@@ -113,9 +115,14 @@ export function runOptions(command: Argv<ConnectionArguments>): Argv<RunArgument
         group: 'Results:',
       },
     })
-    .check(({ jobs }) => {
-      if (Number.isInteger(jobs) && jobs > 0) return true;
-      throw new UsageError('--jobs should be a number from 1');
+    .config(fromEnvironment(process.env, SETTABLE))
+    .check((args) => {
+      const { jobs } = args;
+      if (!Number.isInteger(jobs) || jobs < 1) throw new UsageError('--jobs should be a number from 1');
+      for (const [name, value] of Object.entries(args)) {
+        if (Array.isArray(value) && !LISTS.has(name)) throw new UsageError(`--${name} is given twice`);
+      }
+      return true;
     })
     .example('$0 run analysis.ipynb --out executed', 'Run one and keep what came of it')
     .example('$0 run "docs/**/*.ipynb" --exclude "**/draft-*" --junit results.xml', 'For a CI system')
@@ -125,15 +132,19 @@ export function runOptions(command: Argv<ConnectionArguments>): Argv<RunArgument
 
 /** What is told of how each notebook is run. */
 export async function optionsOf(args: RunArguments): Promise<RunOptions> {
-  const parameters = await parametersOf(args.parameters, args.param);
-  return {
-    ...(args.kernel === undefined ? {} : { kernel: args.kernel }),
-    ...(args.image === undefined ? {} : { image: args.image }),
-    ...(args.size === undefined ? {} : { size: args.size }),
-    ...(args.timeout === undefined ? {} : { timeout: args.timeout }),
-    ...(args['cell-timeout'] === undefined ? {} : { cell_timeout: args['cell-timeout'] }),
-    ...(args.retry ? {} : { retry: false }),
-    ...(args.priority === undefined ? {} : { priority: args.priority }),
-    ...(parameters === undefined ? {} : { parameters }),
+  const given = {
+    kernel: args.kernel,
+    image: args.image,
+    size: args.size,
+    timeout: args.timeout,
+    cell_timeout: args['cell-timeout'],
+    retry: args.retry,
+    priority: args.priority,
+    parameters: await parametersOf(args.parameters, args.param),
   };
+  const set = Object.entries(given).filter(([, value]) => value !== undefined);
+  const { data, error } = runOptions.safeParse(Object.fromEntries(set));
+  if (data) return data;
+  const [issue] = error.issues;
+  throw new UsageError(`--${String(issue?.path[0]).replace('_', '-')}: ${issue?.message}`);
 }

@@ -1,25 +1,27 @@
+import { randomUUID } from 'node:crypto';
 import type { ArgumentsCamelCase, CommandModule } from 'yargs';
 import type { NoteburstClient } from '../../client/client.ts';
+import { compareReports } from '../../suite/compare.ts';
 import { keepExecuted } from '../../suite/keep-executed.ts';
 import { loadSuite } from '../../suite/load-suite.ts';
 import { planSuite, type SuiteCase } from '../../suite/plan.ts';
 import type { SuiteReport } from '../../suite/report.ts';
 import { summaryText } from '../../suite/reports/terminal.ts';
-import { runSuite } from '../../suite/run-suite.ts';
+import { runSuite, type SuiteRun } from '../../suite/run-suite.ts';
 import type { SuiteFile } from '../../suite/suite-file.ts';
-import { compareWith, writeReports } from '../../suite/write-reports.ts';
-import { exitCodeOf, UsageError } from '../exit-code.ts';
+import { prepareReports, readPrevious, writeReports } from '../../suite/write-reports.ts';
+import { EXIT, exitCodeOf, UsageError } from '../exit-code.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { address, connect, type ConnectionArguments } from '../options.ts';
 import { paintFor } from '../terminal/colours.ts';
 import { Progress } from '../terminal/progress.ts';
 import { onChange } from '../watch.ts';
-import { optionsOf, runOptions, type RunArguments } from './run-options.ts';
+import { optionsOf, runArguments, type RunArguments } from './run-options.ts';
 
 export const runCommand: CommandModule<ConnectionArguments, RunArguments> = {
   command: ['run [paths..]'],
   describe: 'Run notebooks and say which of them passed',
-  builder: runOptions,
+  builder: runArguments,
   handler: async (args) => {
     process.exitCode = await run(args);
   },
@@ -27,30 +29,41 @@ export const runCommand: CommandModule<ConnectionArguments, RunArguments> = {
 
 async function run(args: ArgumentsCamelCase<RunArguments>): Promise<number> {
   const client = connect(args);
+  const base = process.cwd();
   const { paths = [], exclude } = args;
-  const { suite, dir } = loadSuite(process.cwd(), args.suite, paths);
+  const { suite, dir } = loadSuite(base, args.suite, paths);
   if (suite.regression?.against === 'last' && args.baseline === undefined) {
     throw new UsageError('The suite compares outputs with the last good run. Where is it? Give --baseline');
   }
-  const cases = await planSuite({ dir, suite, paths, exclude, options: await optionsOf(args) });
+  const cases = await planSuite({ dir, suite, base, paths, exclude, options: await optionsOf(args) });
+  // What is wrong with files is known before anything is run.
+  await prepareReports(args);
+  const previous = args.previous === undefined ? undefined : await readPrevious(args.previous);
+  const { out, baseline } = args;
+  const onExecuted = keepExecuted({ cases, out, baseline, regression: suite.regression });
   const signal = untilInterrupted();
-  let code = await runCases(args, client, suite, cases, signal);
+  const once = (chosen: readonly SuiteCase[]) =>
+    withoutCommands(() => runCases(args, { client, suite, cases: chosen, onExecuted, previous, signal }));
+  let code = await once(cases);
   if (args.watch) {
-    for await (const changed of onChange(cases, signal)) {
-      code = await runCases(args, client, suite, changed, signal);
-    }
+    for await (const changed of onChange(cases, signal)) code = await once(changed);
+    return EXIT.interrupted;
   }
   return code;
 }
 
+interface Running {
+  client: NoteburstClient;
+  suite: SuiteFile;
+  cases: readonly SuiteCase[];
+  onExecuted: SuiteRun['onExecuted'];
+  previous: SuiteReport | undefined;
+  signal: AbortSignal;
+}
+
 /** @returns the exit code */
-async function runCases(
-  args: ArgumentsCamelCase<RunArguments>,
-  client: NoteburstClient,
-  suite: SuiteFile,
-  cases: readonly SuiteCase[],
-  signal: AbortSignal,
-): Promise<number> {
+async function runCases(args: RunArguments, running: Running): Promise<number> {
+  const { client, suite, cases, onExecuted, previous, signal } = running;
   const started = new Date().toISOString();
   const progress = new Progress(cases, process.stdout);
   const results = await runSuite({
@@ -63,7 +76,7 @@ async function runCases(
     // Nobody watches a log.
     ...(process.stdout.isTTY ? { onEvent: (which, event) => progress.happened(which, event) } : {}),
     onResult: (result) => progress.ended(result),
-    onExecuted: keepExecuted({ out: args.out, regression: suite.regression, baseline: args.baseline }),
+    ...(onExecuted && { onExecuted }),
   }).finally(() => progress[Symbol.dispose]());
   const revision = process.env['GITHUB_SHA'] ?? process.env['CI_COMMIT_SHA'];
   const report: SuiteReport = {
@@ -75,8 +88,20 @@ async function runCases(
     ...(revision === undefined ? {} : { revision }),
     results,
   };
-  const comparison = args.previous === undefined ? undefined : await compareWith(report, args.previous);
+  const comparison = previous && compareReports(report, previous);
   process.stdout.write(summaryText(report, paintFor(process.stdout), comparison));
   await writeReports(report, args, comparison);
   return exitCodeOf(results, signal.aborted);
+}
+
+/** GitHub's runner obeys lines of a log that begin with `::`, and notebooks may write any. */
+async function withoutCommands(work: () => Promise<number>): Promise<number> {
+  if (process.env['GITHUB_ACTIONS'] !== 'true') return work();
+  const word = randomUUID();
+  process.stdout.write(`::stop-commands::${word}\n`);
+  try {
+    return await work();
+  } finally {
+    process.stdout.write(`::${word}::\n`);
+  }
 }

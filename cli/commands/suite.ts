@@ -3,6 +3,7 @@ import { dirname, extname, resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { loadSuite } from '../../suite/load-suite.ts';
 import { planSuite, SUPER_NOTEBOOK } from '../../suite/plan.ts';
+import { oneLine } from '../../suite/reports/terminal-style.ts';
 import { superNotebook } from '../../suite/super-notebook/super-notebook.ts';
 import { UsageError } from '../exit-code.ts';
 import type { ConnectionArguments } from '../options.ts';
@@ -19,7 +20,7 @@ const listCommand: CommandModule<SuiteArguments, SuiteArguments> = {
   handler: async (args) => {
     const { suite: file, dir } = loadSuite(process.cwd(), args.suite, []);
     for (const { name, expectedFailure } of await planSuite({ dir, suite: file })) {
-      console.log(expectedFailure ? `${name}  (expected to fail: ${expectedFailure.reason})` : name);
+      console.log(oneLine(expectedFailure ? `${name} (expected to fail: ${expectedFailure.reason})` : name));
     }
   },
 };

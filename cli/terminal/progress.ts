@@ -5,7 +5,7 @@ import { paintFor } from './colours.ts';
 import { LiveLine } from './live-line.ts';
 import { resultLine } from '../../suite/reports/terminal.ts';
 import { secondsText } from '../../suite/reports/words.ts';
-import { harmless, type Paint } from '../../suite/reports/terminal-style.ts';
+import { oneLine, type Paint } from '../../suite/reports/terminal-style.ts';
 
 /** Shows a suite as it runs: a line for each notebook that has ended, and on a terminal one more of what runs. */
 export class Progress implements Disposable {
@@ -57,6 +57,6 @@ export class Progress implements Disposable {
       ...(waiting > 0 ? [`${waiting} waiting`] : []),
       ...shown,
     ];
-    return harmless(parts.join('  '), false);
+    return oneLine(parts.join('  '));
   }
 }

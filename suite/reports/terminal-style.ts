@@ -26,6 +26,9 @@ const ESC = '\u001B';
 const SGR = new RegExp(`(${ESC}\\[[\\d;]*m)`);
 const CONTROL = /[^\P{Cc}\n\t]/gu;
 
+/** A name or a headline as it may go to a terminal. */
+export const oneLine = (text: string): string => harmless(text, false).replaceAll(/\s+/g, ' ');
+
 /** Text of a notebook as it may go to a terminal: of its control sequences only colours stay, if they are wanted. */
 export function harmless(text: string, colours: boolean): string {
   const parts = text.split(SGR);

@@ -1,7 +1,7 @@
 /** How a suite went, for a terminal or a log. */
 import { countVerdicts, type CaseResult, type SuiteReport } from '../report.ts';
 import type { Comparison } from '../compare.ts';
-import { harmless, MARKS, type Paint } from './terminal-style.ts';
+import { harmless, MARKS, oneLine, type Paint } from './terminal-style.ts';
 import { headline, ORDER, placeText, secondsText, suiteMs, VERDICTS } from './words.ts';
 
 /** How long a message may be beside a name; all of it is told at the end. */
@@ -11,12 +11,12 @@ const MESSAGE_CHARS = 100;
 export function resultLine(result: CaseResult, width: number, paint: Paint): string {
   const { name, verdict, seconds } = result;
   const { mark, style } = MARKS[verdict];
-  const said = harmless(headline(result), false);
+  const said = oneLine(headline(result));
   const message = said.length > MESSAGE_CHARS ? `${said.slice(0, MESSAGE_CHARS)}…` : said;
   const words = verdict === 'passed' || verdict === 'failed' ? '' : VERDICTS[verdict].toLowerCase();
   const time = seconds === undefined ? '' : secondsText(seconds);
   const what = [words, message].filter(Boolean).join(': ');
-  return `${paint(style, mark)} ${harmless(name, false).padEnd(width)} ${time.padStart(9)}  ${what}`.trimEnd();
+  return `${paint(style, mark)} ${oneLine(name).padEnd(width)} ${time.padStart(9)}  ${what}`.trimEnd();
 }
 
 /** Tells at the end what went wrong, with tracebacks, what has changed, and how many did how. */
@@ -40,19 +40,17 @@ const WRONG: ReadonlySet<string> = new Set(['failed', 'unexpected_pass', 'error'
 function detailsOf(result: CaseResult, paint: Paint): string {
   const { name, path, verdict, failure, job_url: url } = result;
   const { mark, style } = MARKS[verdict];
-  const lines = [paint(['bold', style].flat() as Parameters<Paint>[0], `${mark} ${harmless(name, false)}`)];
+  const lines = [paint(['bold', style].flat() as Parameters<Paint>[0], `${mark} ${oneLine(name)}`)];
   if (failure?.place) {
     const line = failure.place.file_line;
     // As terminals and editors know places in files: they make links of them.
-    lines.push(
-      `${harmless(path, false)}${line === undefined ? '' : `:${line}`}: ${placeText(failure.place)}`,
-    );
+    lines.push(`${oneLine(path)}${line === undefined ? '' : `:${line}`}: ${placeText(failure.place)}`);
   }
   const isColoured = paint('red', 'x') !== 'x';
   const traceback = failure?.traceback?.join('\n');
   if (traceback) lines.push(...harmless(traceback, isColoured).split('\n'));
   // A traceback ends with what the headline says; what interrupted a cell is not in it.
-  if (!traceback || failure?.reason !== 'exception') lines.push(harmless(headline(result), false));
+  if (!traceback || failure?.reason !== 'exception') lines.push(oneLine(headline(result)));
   for (const { cell, diff } of failure?.differences ?? []) {
     lines.push(`cell ${cell}:`, ...harmless(diff, false).split('\n'));
   }
@@ -72,7 +70,7 @@ function changesText({ newlyFailing, fixed, slower, added, gone, previous }: Com
     ['gone', gone],
   ];
   const lines = lists.flatMap(([what, names]) =>
-    names.length > 0 ? [`  ${what}: ${harmless(names.join(', '), false)}\n`] : [],
+    names.length > 0 ? [`  ${what}: ${oneLine(names.join(', '))}\n`] : [],
   );
   return `\nSince the run of ${previous.started}:\n${lines.join('') || '  nothing has changed\n'}`;
 }

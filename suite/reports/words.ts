@@ -27,7 +27,7 @@ export const ORDER = Object.keys(VERDICTS) as Verdict[];
 export type SuiteVerdict = 'passed' | 'failed' | 'incomplete';
 
 /** A suite that has not failed has passed only when all of it has been run. */
-export function suiteVerdict({ results }: SuiteReport): SuiteVerdict {
+export function suiteVerdict({ results }: { results: readonly CaseResult[] }): SuiteVerdict {
   if (results.some(({ verdict }) => FAILING.has(verdict))) return 'failed';
   const isRun = ({ verdict }: CaseResult) => verdict === 'passed' || verdict === 'expected_failure';
   return results.every(isRun) ? 'passed' : 'incomplete';

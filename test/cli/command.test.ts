@@ -62,6 +62,38 @@ describe('noteburst run', () => {
     expect(await unfinished()).toEqual([]);
   });
 
+  test('a notebook that somebody else cancels is no success', async () => {
+    write('slow.ipynb', 'import time; time.sleep(60)');
+    const running = command.run(['run', 'slow.ipynb', '--kernel', 'python3']);
+    await expect.poll(unfinished, { timeout: 20_000 }).toHaveLength(1);
+    await command.run(['cancel', ...(await unfinished())]);
+    expect(await running).toMatchObject({
+      code: 3,
+      stdout: expect.stringContaining('1 cancelled in') as string,
+    });
+  });
+
+  test('the end of its terminal cancels what runs', async () => {
+    const { promise: started, resolve } = Promise.withResolvers<() => void>();
+    const running = command.run(['run', 'slow.ipynb', '--kernel', 'python3'], {
+      onStart: (child) => resolve(() => child.kill('SIGHUP')),
+    });
+    const hangUp = await started;
+    await expect.poll(unfinished, { timeout: 20_000 }).toHaveLength(1);
+    hangUp();
+    expect(await running).toMatchObject({ code: 130, stderr: '' });
+    expect(await unfinished()).toEqual([]);
+  });
+
+  test('nothing goes on when nobody reads any more, as with head', async () => {
+    write('quick.ipynb', '1');
+    const running = command.run(['run', 'slow.ipynb', 'quick.ipynb', '--kernel', 'python3'], {
+      onStart: (child) => child.stdout.destroy(),
+    });
+    expect(await running).toMatchObject({ code: 130, stderr: '' });
+    expect(await unfinished()).toEqual([]);
+  });
+
   test('runs again what changes, until Ctrl-C', async () => {
     write('watched.ipynb', 'print(');
     let isMended = false;
@@ -83,6 +115,27 @@ describe('noteburst run', () => {
     ['no such file', ['gone.ipynb'], 2, 'gone.ipynb: there is no such file'],
     ['a parameter without a name', ['add.ipynb', '-p', '=1'], 2, 'should be name=value'],
     ['an option that is none', ['add.ipynb', '--tiemout', '1'], 2, 'tiemout'],
+    ['a timeout that is none', ['add.ipynb', '--timeout', '5parsec'], 2, '--timeout: should be seconds'],
+    [
+      'an option given twice',
+      ['add.ipynb', '--timeout', '5', '--timeout', '6'],
+      2,
+      '--timeout is given twice',
+    ],
+    [
+      'an earlier report that is none',
+      ['add.ipynb', '--previous', 'add.ipynb'],
+      2,
+      'is no report of an earlier run',
+    ],
+    ['a report that cannot be written', ['add.ipynb', '--html', 'add.ipynb/x.html'], 2, 'cannot be written'],
+    [
+      'two reports in one file',
+      ['add.ipynb', '--html', 'x', '--junit', './x'],
+      2,
+      'two reports would go there',
+    ],
+    ['a folder that has the notebooks', ['add.ipynb', '--out', '.'], 2, 'would be overwritten'],
     ['a number of jobs that is none', ['add.ipynb', '--jobs', '0'], 2, '--jobs should be'],
   ])('%s is told, with its exit code', async (_what, args, code, message) => {
     const said = await command.run(['run', ...args]);
@@ -178,6 +231,21 @@ describe('noteburst login', () => {
     expect(said.code).toBe(3);
     expect(existsSync(config)).toBe(false);
   });
+});
+
+test('what is set for runs is not in the way of other commands', async () => {
+  const env = { NOTEBURST_TIMEOUT: '5m', NOTEBURST_JOBS: '3' };
+  expect(await command.run(['list', '--limit', '1'], { env })).toMatchObject({ code: 0 });
+  expect(await command.run(['run', 'add.ipynb'], { env: { NOTEBURST_TIMEOUT: 'soon' } })).toMatchObject({
+    code: 2,
+  });
+});
+
+test('a token that cannot be one is not shown', async () => {
+  const { code, stderr } = await command.run(['list'], { env: { NOTEBURST_TOKEN: 'gt-secret\nfoo' } });
+  expect(stderr).toContain('The token is no token');
+  expect(stderr).not.toContain('secret');
+  expect(code).toBe(3);
 });
 
 test('the help teaches, and completion scripts are for the shells', async () => {

@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,6 +24,8 @@ export interface Start {
   /** Called as it prints, with all that it printed until then. */
   onOutput?: (stdout: string, interrupt: () => void) => void;
   input?: string;
+  /** Called as soon as it runs. */
+  onStart?: (child: ChildProcessWithoutNullStreams) => void;
 }
 
 /** The command as its users run it: the bundle, as a process of its own. */
@@ -51,7 +53,7 @@ export class Command {
   /** Runs it to its end, for the user alice. */
   async run(
     args: readonly string[],
-    { cwd = this.dir, env = {}, onOutput, input = '' }: Start = {},
+    { cwd = this.dir, env = {}, onOutput, onStart, input = '' }: Start = {},
   ): Promise<Said> {
     const child = spawn(process.execPath, [this.path, ...args], {
       cwd,
@@ -65,6 +67,7 @@ export class Command {
       stdio: 'pipe',
       timeout: TIMEOUT_MS,
     });
+    onStart?.(child);
     child.stdin.end(input);
     let stdout = '';
     let stderr = '';

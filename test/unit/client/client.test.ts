@@ -108,6 +108,31 @@ describe('submitting', () => {
 
 const baseUrl = () => `http://127.0.0.1:${(server.address() as AddressInfo).port}/noteburst`;
 
+describe('an answer that is cut', () => {
+  test('is asked for again', async () => {
+    answers = [
+      (request, response) => {
+        response.writeHead(200, { 'Content-Length': 999 });
+        response.write('{"job_id":', () => request.socket.destroy());
+      },
+      says(200, JOB),
+    ];
+    expect(await client.get('nbexec-1')).toMatchObject({ job_id: 'nbexec-1' });
+  });
+});
+
+test.each([
+  ['http://user:secret@127.0.0.1/x', TOKEN],
+  ['ftp://127.0.0.1/x', TOKEN],
+  ['nothing', TOKEN],
+  ['http://127.0.0.1/x', 'gt-secret\nX-Other: 1'],
+  ['http://127.0.0.1/x', ''],
+])('an address or a token that cannot be one is told, without it: %j %j', (address, token) => {
+  const make = () => new NoteburstClient({ baseUrl: address, token });
+  expect(make).toThrow(NoteburstError);
+  expect(make).not.toThrow(/secret/);
+});
+
 describe('waiting', () => {
   test('asks the service to wait, until the job has ended', async () => {
     const applied = { 'Preference-Applied': 'wait=25', ETag: '"1"' };

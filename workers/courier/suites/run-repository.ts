@@ -143,7 +143,7 @@ async function runPlanned(
     signal: AbortSignal.any([signal, AbortSignal.timeout(MAX_SUITE_MS)]),
     // What an attempt before this one has submitted is found again.
     keyOf: ({ name }) => `suite-${job.run}-${hash('sha256', name, 'hex').slice(0, 32)}`,
-    onExecuted: keepExecuted({ regression: suite.regression }),
+    onExecuted: keepExecuted({ cases, regression: suite.regression }),
   });
   signal.throwIfAborted();
   const report: SuiteReport = {
