@@ -63,8 +63,8 @@ try {
   report.table(
     '27 notebooks of five cells, of which 4 fail, one of them at its timeout of 3 s, and one is expected to fail',
     [
-      { who: '`noteburst run`, one lab', times: sample(times.ours) },
-      { who: `\`pytest --nbmake -n ${WORKERS}\``, times: sample(times.pytest) },
+      { who: `\`noteburst run\`, one lab, ${2 * WORKERS} notebooks at once`, times: sample(times.ours) },
+      { who: `\`pytest --nbmake -n ${WORKERS}\`, ${WORKERS} at once`, times: sample(times.pytest) },
     ],
   );
   report.write();

@@ -118,7 +118,8 @@ test('with the users of docs/redis.md everything can be done that has to be, fro
 
   const running = await submit('time.sleep(30)');
   await is(running, 'in_progress');
-  expect((await call(running, { method: 'DELETE' })).status).toBe(202);
+  // 200 when the executor has ended it before the answer was written.
+  expect([200, 202]).toContain((await call(running, { method: 'DELETE' })).status);
   await is(running, 'complete');
 
   // Given back on the way out.

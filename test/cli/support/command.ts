@@ -24,6 +24,8 @@ export interface Start {
   /** Called as it prints, with all that it printed until then. */
   onOutput?: (stdout: string, interrupt: () => void) => void;
   input?: string;
+  /** The Node to run it with, the tests' own when absent. */
+  node?: string;
   /** Called as soon as it runs. */
   onStart?: (child: ChildProcessWithoutNullStreams) => void;
 }
@@ -53,9 +55,9 @@ export class Command {
   /** Runs it to its end, for the user alice. */
   async run(
     args: readonly string[],
-    { cwd = this.dir, env = {}, onOutput, onStart, input = '' }: Start = {},
+    { cwd = this.dir, env = {}, onOutput, onStart, input = '', node = process.execPath }: Start = {},
   ): Promise<Said> {
-    const child = spawn(process.execPath, [this.path, ...args], {
+    const child = spawn(node, [this.path, ...args], {
       cwd,
       env: {
         PATH: process.env['PATH'],
