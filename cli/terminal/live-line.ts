@@ -34,9 +34,9 @@ export class LiveLine implements Disposable {
   #draw(): void {
     if (!this.#stream) return;
     this.#clear();
-    // What is too long would begin another line, which nobody takes back.
+    // What is too long would begin another line, which nobody takes back. A terminal that does not know its width says 0.
     const letters = Array.from(new Intl.Segmenter().segment(this.#text()), ({ segment }) => segment);
-    this.#stream.write(letters.slice(0, (this.#stream.columns ?? 80) - 1).join(''));
+    this.#stream.write(letters.slice(0, (this.#stream.columns || 80) - 1).join(''));
     this.#isShown = true;
   }
 
