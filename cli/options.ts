@@ -44,17 +44,23 @@ export function connect(args: ConnectionArguments): NoteburstClient {
 
 export function address(args: ConnectionArguments): { baseUrl: string; token: string } {
   const saved = readCredentials();
-  const baseUrl = args['base-url'] ?? saved?.base_url;
-  if (!baseUrl) {
+  const given = args['base-url'] ?? saved?.base_url;
+  if (!given) {
     throw new UsageError(
       'Which service? Set NOTEBURST_BASE_URL, give --base-url, or log in: noteburst login',
     );
   }
-  if (!/^https?:\/\//.test(baseUrl) || !URL.canParse(baseUrl)) {
-    throw new UsageError(`${baseUrl} is no address of a service, such as https://data.example.org/noteburst`);
+  const baseUrl = normalised(given);
+  if (baseUrl === undefined) {
+    throw new UsageError(`${given} is no address of a service, such as https://data.example.org/noteburst`);
   }
   // The saved token is for the saved service only.
-  const token = args.token ?? (saved?.base_url === baseUrl ? saved.token : undefined);
+  const token = args.token ?? (saved && normalised(saved.base_url) === baseUrl ? saved.token : undefined);
   if (!token) throw new UsageError('There is no token. Set NOTEBURST_TOKEN, or log in: noteburst login');
   return { baseUrl, token };
+}
+
+/** One text for one address; undefined for what is none. */
+function normalised(address: string): string | undefined {
+  return /^https?:\/\//i.test(address) ? URL.parse(address)?.href.replace(/\/+$/, '') : undefined;
 }
