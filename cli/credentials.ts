@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
@@ -27,9 +27,15 @@ export function readCredentials(): Credentials | undefined {
   }
 }
 
-/** Writes them for the user's own eyes. */
+/** Writes them for the user's own eyes, whatever mode an older file has. */
 export function writeCredentials(value: Credentials): void {
   const path = credentialsPath();
   mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  writeFileSync(path, `${JSON.stringify(value)}\n`, { mode: 0o600 });
+  const whole = `${path}.${crypto.randomUUID()}`;
+  try {
+    writeFileSync(whole, `${JSON.stringify(value)}\n`, { mode: 0o600, flag: 'wx' });
+    renameSync(whole, path);
+  } finally {
+    rmSync(whole, { force: true });
+  }
 }

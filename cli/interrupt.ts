@@ -1,7 +1,7 @@
 import { EXIT } from './exit-code.ts';
 
 /** What a wait ends with when the user has had enough. */
-class InterruptedError extends Error {
+export class InterruptedError extends Error {
   override readonly name = 'InterruptedError';
 }
 

@@ -42,6 +42,7 @@ export function connect(args: ConnectionArguments): NoteburstClient {
   return new NoteburstClient({ baseUrl, token, userAgent: `noteburst-cli/${VERSION}` });
 }
 
+/** @throws {UsageError} when it is not known which, or whose token is to be used */
 export function address(args: ConnectionArguments): { baseUrl: string; token: string } {
   const saved = readCredentials();
   const given = args['base-url'] ?? saved?.base_url;
@@ -50,14 +51,22 @@ export function address(args: ConnectionArguments): { baseUrl: string; token: st
       'Which service? Set NOTEBURST_BASE_URL, give --base-url, or log in: noteburst login',
     );
   }
-  const baseUrl = normalised(given);
-  if (baseUrl === undefined) {
-    throw new UsageError(`${given} is no address of a service, such as https://data.example.org/noteburst`);
-  }
+  const baseUrl = serviceAddress(given);
   // The saved token is for the saved service only.
   const token = args.token ?? (saved && normalised(saved.base_url) === baseUrl ? saved.token : undefined);
   if (!token) throw new UsageError('There is no token. Set NOTEBURST_TOKEN, or log in: noteburst login');
   return { baseUrl, token };
+}
+
+/**
+ * The address of a service as it is kept and compared.
+ *
+ * @throws {UsageError} when it is none
+ */
+export function serviceAddress(given: string): string {
+  const address = normalised(given);
+  if (address !== undefined) return address;
+  throw new UsageError(`${given} is no address of a service, such as https://data.example.org/noteburst`);
 }
 
 /** One text for one address; undefined for what is none. */

@@ -1,10 +1,9 @@
-import { createInterface } from 'node:readline/promises';
-import { Writable } from 'node:stream';
 import type { ArgumentsCamelCase, CommandModule } from 'yargs';
 import { NoteburstClient } from '../../client/client.ts';
 import { credentialsPath, writeCredentials } from '../credentials.ts';
 import { UsageError } from '../exit-code.ts';
-import { address, type ConnectionArguments } from '../options.ts';
+import { address, serviceAddress, type ConnectionArguments } from '../options.ts';
+import { askSecret } from '../terminal/secret.ts';
 
 type LoginArguments = ConnectionArguments & { check: boolean };
 
@@ -34,27 +33,14 @@ async function login(args: ArgumentsCamelCase<LoginArguments>): Promise<void> {
 }
 
 async function ask(args: ConnectionArguments): Promise<{ baseUrl: string; token: string }> {
-  const baseUrl = args['base-url'];
-  if (!baseUrl)
+  if (!args['base-url'])
     throw new UsageError(
       'Which service? For example: noteburst login --base-url https://data.example.org/noteburst',
     );
+  const baseUrl = serviceAddress(args['base-url']);
   if (args.token) return { baseUrl, token: args.token };
   const page = new URL('/auth/tokens', baseUrl).href;
-  const token = await secret(`A token with the scope exec:notebook (make one at ${page}): `);
+  const token = await askSecret(`A token with the scope exec:notebook (make one at ${page}): `);
   if (!token) throw new UsageError('No token was given');
   return { baseUrl, token };
-}
-
-/** A line that is not shown as it is typed. */
-async function secret(question: string): Promise<string> {
-  process.stderr.write(question);
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const lines = createInterface({ input: process.stdin, output: nowhere, terminal: process.stdin.isTTY });
-  try {
-    return (await lines.question('')).trim();
-  } finally {
-    lines.close();
-    process.stderr.write('\n');
-  }
 }

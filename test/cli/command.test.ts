@@ -1,5 +1,5 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { writeNotebook } from '../support/suite-notebooks.ts';
 import { Command, server } from './support/command.ts';
@@ -210,10 +210,13 @@ describe('noteburst login', () => {
 
   test('keeps a token that is good, for the user only', async () => {
     const args = ['login', '--base-url', server.baseUrl];
+    // As an editor may have left it.
+    const file = join(command.dir, '.config/noteburst/credentials.json');
+    mkdirSync(dirname(file), { recursive: true });
+    writeFileSync(file, '{}', { mode: 0o644 });
     expect(await command.run(args, { env: withoutToken, input: `${server.token}\n` })).toMatchObject({
       code: 0,
     });
-    const file = join(command.dir, '.config/noteburst/credentials.json');
     expect(statSync(file).mode & 0o777).toBe(0o600);
     expect(await command.run(['login', '--check'], { env: withoutToken })).toMatchObject({ code: 0 });
     // Kept for that service, and sent to no other.
@@ -230,6 +233,16 @@ describe('noteburst login', () => {
     });
     expect(said.code).toBe(3);
     expect(existsSync(config)).toBe(false);
+  });
+
+  test.each([
+    ['no token', server.baseUrl, 'No token was given'],
+    ['no address', 'data.example.org', 'is no address of a service'],
+  ])('%s is told', async (_what, address, message) => {
+    expect(await command.run(['login', '--base-url', address], { env: withoutToken })).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining(message) as string,
+    });
   });
 });
 
