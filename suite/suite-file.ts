@@ -1,24 +1,28 @@
 /** The file that describes a suite, `noteburst.yaml`. */
 import { Cron } from 'croner';
-import { LineCounter, parseDocument } from 'yaml';
+import { LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
 import { parseDurationSeconds } from '../lib/contract/duration.ts';
 import { JOB_PRIORITIES } from '../lib/contract/nbexec-job.ts';
+import { jsonProblem } from './json-value.ts';
 import { regressionOptions } from './regression/options.ts';
 
 /** The name under which a suite file is looked for. */
 export const SUITE_FILE = 'noteburst.yaml';
 
-const patterns = z.union([z.string(), z.array(z.string())]).transform((value) => [value].flat());
+const patterns = z
+  .union([z.string(), z.array(z.string())], 'should be a pattern, or a list of patterns')
+  .transform((value) => [value].flat());
 
+const DURATION = 'should be seconds, or a duration such as "5m" or "1h 30m"';
 const duration = z
-  .union([z.number().positive(), z.string()])
-  .refine(
-    (value) => typeof value === 'number' || parseDurationSeconds(value) !== undefined,
-    'should be seconds, or a duration such as "5m" or "1h 30m"',
-  );
+  .union([z.number().positive(), z.string()], DURATION)
+  .refine((value) => typeof value === 'number' || parseDurationSeconds(value) !== undefined, DURATION);
 
-const parameters = z.record(z.string(), z.unknown());
+const parameters = z.record(z.string(), z.unknown()).superRefine((value, context) => {
+  const message = jsonProblem(value);
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
+});
 
 /** How a notebook is run; what is absent is for the service to say. */
 export const runOptions = z.strictObject({
@@ -34,7 +38,10 @@ export const runOptions = z.strictObject({
 export type RunOptions = z.infer<typeof runOptions>;
 
 const expectedFailure = z
-  .union([z.string().min(1), z.strictObject({ reason: z.string().min(1), error: z.string().optional() })])
+  .union(
+    [z.string().min(1), z.strictObject({ reason: z.string().min(1), error: z.string().optional() })],
+    'should be the reason, or { reason, error } with the name of the exception',
+  )
   .transform((value) => (typeof value === 'string' ? { reason: value } : value));
 export type ExpectedFailure = z.infer<typeof expectedFailure>;
 
@@ -89,10 +96,10 @@ export class SuiteError extends Error {
  */
 export function parseSuiteFile(text: string, name: string): SuiteFile {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: true });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: true, merge: true });
   const [problem] = document.errors;
   if (problem) throw new SuiteError(`${name}: ${problem.message}`);
-  const parsed = suiteFile.safeParse(document.toJS() ?? {});
+  const parsed = suiteFile.safeParse(valueOf(document, name) ?? {});
   if (parsed.success) return parsed.data;
   const problems = parsed.error.issues.map(({ path, message }) => {
     const at = nearest(path, (inner) => document.getIn(inner, true));
@@ -101,6 +108,17 @@ export function parseSuiteFile(text: string, name: string): SuiteFile {
   });
   throw new SuiteError(problems.join('\n'));
 }
+
+/** Unfolds references: few, for nested they can stand for more than the memory holds. */
+function valueOf(document: Document, name: string): unknown {
+  try {
+    return document.toJS({ maxAliasCount: MAX_ALIASES });
+  } catch (error) {
+    throw new SuiteError(`${name}: ${(error as Error).message}`);
+  }
+}
+
+const MAX_ALIASES = 100;
 
 /** Where the innermost part of a path begins that is there; a missing field is told at what should have it. */
 function nearest(path: readonly PropertyKey[], nodeAt: (path: unknown[]) => unknown): number | undefined {

@@ -3,6 +3,12 @@ import { parseSuiteFile } from '../../../suite/suite-file.ts';
 
 const parse = (text: string) => parseSuiteFile(text, 'noteburst.yaml');
 
+/** Each line ten times the one before. */
+const BOMB = [
+  'a0: &a0 [x]',
+  ...[1, 2, 3, 4, 5, 6, 7, 8].map((n) => `a${n}: &a${n} [${`*a${n - 1},`.repeat(10)}]`),
+].join('\n');
+
 describe('a suite file', () => {
   test('may be empty: all notebooks, as the service runs them', () => {
     expect(parse('')).toEqual({
@@ -39,13 +45,31 @@ notebooks:
     });
   });
 
+  test('may say once what several share', () => {
+    const { notebooks } = parse(`
+defaults: &usual { kernel: lsst, timeout: 1h }
+notebooks: [{ match: a.ipynb, <<: *usual, timeout: 5m }]
+`);
+    expect(notebooks).toEqual([{ match: ['a.ipynb'], kernel: 'lsst', timeout: '5m' }]);
+  });
+
   test.each([
     ['defaults:\n  timeuot: 5m', 'noteburst.yaml:2: defaults: Unrecognized key: "timeuot"'],
     [
       'name: x\ndefaults:\n  timeout: soon',
       'noteburst.yaml:3: defaults.timeout: should be seconds, or a duration',
     ],
-    ['notebooks:\n  - timeout: 5m', 'noteburst.yaml:2: notebooks.0.match: Invalid input'],
+    ['notebooks:\n  - timeout: 5m', 'noteburst.yaml:2: notebooks.0.match: should be a pattern, or a list'],
+    ['include: 3', 'noteburst.yaml:1: include: should be a pattern, or a list of patterns'],
+    ['defaults: { timeout: yes }', 'noteburst.yaml:1: defaults.timeout: should be seconds, or a duration'],
+    [
+      'notebooks: [{ match: a, expected_failure: { error: x } }]',
+      'noteburst.yaml:1: notebooks.0.expected_failure: should be the reason, or { reason, error }',
+    ],
+    ['defaults: { parameters: { n: .nan } }', 'noteburst.yaml:1: defaults.parameters: n: JSON has no number'],
+    ['defaults: { parameters: &p { n: *p } }', 'noteburst.yaml:1: defaults.parameters: a value holds itself'],
+    ['include: *nothing', 'noteburst.yaml: Unresolved alias'],
+    [BOMB, 'noteburst.yaml: Excessive alias count'],
     ['defaults: {priority: now}', 'noteburst.yaml:1: defaults.priority: '],
     ['include: [', 'noteburst.yaml: Flow sequence'],
     ['- a', 'noteburst.yaml: Invalid input: expected object'],
