@@ -22,9 +22,12 @@ export function judge(job: NotebookResponse, source: NotebookSource, expected?: 
   if (error?.reason === 'cancelled') return { verdict: 'cancelled' };
   const failure = failureOf(job, source);
   if (!failure) return passed(expected);
-  const isTrouble =
-    error !== undefined && (error.reason ? TROUBLE.has(error.reason) : error.code !== 'timeout');
-  return isTrouble ? { verdict: 'error', failure } : failed(failure, expected);
+  return error && isTrouble(error) ? { verdict: 'error', failure } : failed(failure, expected);
+}
+
+/** Whether an error says nothing of the notebook; Noteburst 0.27 gives no reason. */
+export function isTrouble({ reason, code }: NonNullable<NotebookResponse['error']>): boolean {
+  return reason ? TROUBLE.has(reason) : code !== 'timeout';
 }
 
 export function passed(expected: ExpectedFailure | undefined): Judgement {

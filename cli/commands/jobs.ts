@@ -2,17 +2,23 @@
 import { writeFileSync } from 'node:fs';
 import type { CommandModule } from 'yargs';
 import type { NotebookResponse } from '../../lib/contract/notebooks-api.ts';
+import { RefusedError } from '../../client/client-error.ts';
+import { isTrouble } from '../../suite/verdict.ts';
 import { EXIT, UsageError } from '../exit-code.ts';
 import { untilInterrupted } from '../interrupt.ts';
 import { connect, type ConnectionArguments } from '../options.ts';
 import { harmless } from '../../suite/reports/terminal-style.ts';
 import { paintFor } from '../terminal/colours.ts';
+import { checkWholeNumber } from '../whole-number.ts';
 
 type JobArguments = ConnectionArguments & { job: string };
 type JsonArguments = { json: boolean };
 
 const job = { type: 'string', demandOption: true, describe: 'The id of a job' } as const;
 const json = { type: 'boolean', default: false, describe: 'Print what the service answers' } as const;
+
+/** Of one page, as the service has it. */
+const MOST_LISTED = 100;
 
 export const statusCommand: CommandModule<ConnectionArguments, JobArguments & JsonArguments> = {
   command: 'status <job>',
@@ -23,12 +29,12 @@ export const statusCommand: CommandModule<ConnectionArguments, JobArguments & Js
 
 export const waitCommand: CommandModule<ConnectionArguments, JobArguments & JsonArguments> = {
   command: 'wait <job>',
-  describe: 'Wait for the end of a job; exit code 1 when its notebook failed',
+  describe: 'Wait for the end of a job; exit code 1 when its notebook failed, 3 when nothing is known of it',
   builder: (command) => command.positional('job', job).option('json', json),
   handler: async (args) => {
     const ended = await connect(args).wait(args.job, { signal: untilInterrupted() });
     show(ended, args.json);
-    if (ended.ipynb_error || ended.error) process.exitCode = EXIT.failed;
+    process.exitCode = exitCodeOfJob(ended);
   },
 };
 
@@ -39,7 +45,16 @@ export const cancelCommand: CommandModule<ConnectionArguments, ConnectionArgumen
     command.positional('jobs', { type: 'string', array: true, demandOption: true, describe: 'Their ids' }),
   handler: async (args) => {
     const client = connect(args);
-    for (const id of args.jobs) show(await client.cancel(id), false);
+    for (const id of args.jobs) {
+      try {
+        show(await client.cancel(id), false);
+      } catch (error) {
+        // The others are to be cancelled all the same, but for a service that takes none.
+        if (!(error instanceof RefusedError) || error.status !== 404) throw error;
+        console.error(`noteburst: ${id}: ${error.message}`);
+        process.exitCode = EXIT.service;
+      }
+    }
   },
 };
 
@@ -71,15 +86,22 @@ export const listCommand: CommandModule<
       .option('limit', {
         type: 'number',
         default: 20,
-        describe: 'How many at most; 100 is the most there is',
+        describe: `How many at most; ${MOST_LISTED} is the most there is`,
       })
-      .option('json', json),
+      .option('json', json)
+      .check(({ limit }) => checkWholeNumber('--limit', limit, MOST_LISTED)),
   handler: async (args) => {
     const list = await connect(args).list({ limit: args.limit });
     if (args.json) return console.log(JSON.stringify(list, undefined, 2));
     for (const each of list.jobs) console.log(`${each.enqueue_time}  ${line(each)}`);
   },
 };
+
+/** As for a suite; of a job that was cancelled nothing is known either. */
+function exitCodeOfJob({ error, ipynb_error: raised }: NotebookResponse): number {
+  if (error && (error.reason === 'cancelled' || isTrouble(error))) return EXIT.service;
+  return error || raised ? EXIT.failed : EXIT.ok;
+}
 
 function show(told: NotebookResponse, asJson: boolean): void {
   if (asJson) return console.log(JSON.stringify(told, undefined, 2));

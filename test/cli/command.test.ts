@@ -192,10 +192,28 @@ describe('single jobs', () => {
       }),
     });
     const { job_id: id } = (await response.json()) as { job_id: string };
-    expect(await command.run(['cancel', id])).toMatchObject({ code: 0 });
+    // One that is not there does not keep the next from it.
+    expect(await command.run(['cancel', 'nbexec-1', id])).toMatchObject({
+      code: 3,
+      stderr: expect.stringMatching(/nbexec-1: .*Job not found/) as string,
+    });
     expect(await command.run(['wait', id])).toMatchObject({
-      code: 1,
+      code: 3,
       stdout: expect.stringContaining('aborted') as string,
+    });
+  });
+
+  test('whose notebooks fail are waited for with 1', async () => {
+    write('bad.ipynb', '1 / 0');
+    await command.run(['run', 'bad.ipynb', '--kernel', 'python3']);
+    const [, id = ''] = (await command.run(['list', '--limit', '1'])).stdout.split(/ +/);
+    expect(await command.run(['wait', id])).toMatchObject({ code: 1 });
+  });
+
+  test.each(['abc', '0', '101', '1.5'])('are not listed to a limit of %s', async (limit) => {
+    expect(await command.run(['list', '--limit', limit])).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('--limit should be a number from 1 to 100') as string,
     });
   });
 
