@@ -2,11 +2,13 @@ import { writeFileSync } from 'node:fs';
 import { dirname, extname, resolve } from 'node:path';
 import type { CommandModule } from 'yargs';
 import { loadSuite } from '../../suite/load-suite.ts';
+import { SuiteError } from '../../suite/suite-file.ts';
 import { planSuite, SUPER_NOTEBOOK } from '../../suite/plan.ts';
 import { oneLine } from '../../suite/reports/terminal-style.ts';
 import { superNotebook } from '../../suite/super-notebook/super-notebook.ts';
 import { UsageError } from '../exit-code.ts';
 import type { ConnectionArguments } from '../options.ts';
+import { checkWholeNumber } from '../whole-number.ts';
 
 interface SuiteArguments extends ConnectionArguments {
   suite?: string | undefined;
@@ -35,9 +37,15 @@ const notebookCommand: CommandModule<SuiteArguments, SuiteArguments & { file: st
         default: SUPER_NOTEBOOK,
         describe: 'Where to, in the folder of the suite',
       })
-      .option('jobs', { alias: 'j', type: 'number', default: 20, describe: 'How many notebooks at once' }),
+      .option('jobs', { alias: 'j', type: 'number', default: 20, describe: 'How many notebooks at once' })
+      .check(({ jobs }) => checkWholeNumber('--jobs', jobs)),
   handler: async (args) => {
     const { suite: file, dir } = loadSuite(process.cwd(), args.suite, []);
+    if (file.regression) {
+      throw new SuiteError(
+        'The suite has "regression", and a notebook that runs a suite compares no outputs: leave it out, or give another --suite',
+      );
+    }
     const path = resolve(dir, args.file);
     if (dirname(path) !== dir) throw new UsageError(`${args.file}: should lie in the suite's folder, ${dir}`);
     const cases = (await planSuite({ dir, suite: file })).filter((each) => each.file !== path);

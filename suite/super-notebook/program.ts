@@ -1,10 +1,12 @@
 /** What the cells of a super-notebook do, in Python, with its standard library and IPython only. */
 
 /** Where the service is, what it is asked, and how its answers are read. */
-export const CLIENT = String.raw`import json, os, time, urllib.error, urllib.request, uuid
+export const CLIENT = String.raw`import json, os, re, threading, time, urllib.error, urllib.request, uuid
 from concurrent.futures import ThreadPoolExecutor
 from html import escape
+from http.client import HTTPException
 from pathlib import Path
+from urllib.parse import quote
 from IPython.display import HTML, display
 
 # Of a lab on the Rubin Science Platform the last two are known.
@@ -13,50 +15,80 @@ TOKEN = os.environ.get("NOTEBURST_TOKEN") or os.environ.get("ACCESS_TOKEN")
 if BASE_URL == "/noteburst" or not TOKEN:
     raise RuntimeError("Set NOTEBURST_BASE_URL and NOTEBURST_TOKEN (a token with the scope exec:notebook).")
 
-AWAY = (429, 502, 503, 504)
+BASE_URL = BASE_URL.rstrip("/")
+NOT_NOW = (408, 429, 502, 503, 504)
 
 
-def ask(url, body=None, key=None, patience=60):
-    """Ask until there is an answer; a submission is made once, however often it is sent (Idempotency-Key)."""
-    headers = {"Authorization": f"Bearer {TOKEN}", "Prefer": "wait=25", "Content-Type": "application/json"}
-    if key:
-        headers["Idempotency-Key"] = key
+class NoRedirects(urllib.request.HTTPRedirectHandler):
+    """The token is for this service only."""
+
+    def redirect_request(self, *_):
+        return None
+
+
+OPENER = urllib.request.build_opener(NoRedirects)
+
+
+def ask(url, body=None, method="GET", headers={}, patience=60):
+    """Ask until there is an answer, or for patience (seconds) there was none. What is asked for is safe to repeat."""
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json", **headers}
     data = None if body is None else json.dumps(body).encode()
-    deadline = time.monotonic() + patience
+    deadline = None
     while True:
+        pause = "2"
         try:
-            with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=60) as response:
+            with OPENER.open(urllib.request.Request(url, data, headers, method=method), timeout=patience) as response:
                 return json.load(response)
         except urllib.error.HTTPError as error:
-            if error.code not in AWAY or time.monotonic() > deadline:
-                raise RuntimeError(f"HTTP {error.code}: {error.read(2000).decode(errors='replace')}") from None
-            pause = error.headers.get("Retry-After", "2")
-            time.sleep(min(float(pause) if pause.isdigit() else 2, 30))
-        except urllib.error.URLError as error:
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"{BASE_URL} cannot be reached: {error.reason}") from None
-            time.sleep(2)
+            # 409: this very submission is being taken. Retry-After is there when it passes.
+            passes = error.code in NOT_NOW or error.code == 409 and "Retry-After" in error.headers
+            problem = f"HTTP {error.code}: {error.read(2000).decode(errors='replace')}"
+            pause = error.headers.get("Retry-After", pause)
+        except (OSError, HTTPException) as error:
+            passes, problem = True, f"{BASE_URL} cannot be reached: {error}"
+        deadline = deadline or time.monotonic() + patience
+        if not passes or time.monotonic() > deadline:
+            raise RuntimeError(problem)
+        time.sleep(min(float(pause) if pause.isdigit() else 2, 30))
 
 
-def wait_for(job, seen):
-    while job["status"] != "complete":
-        seen(job)
+def submit(submission):
+    """Submit a notebook, once, however often it is sent; returns the URL of its job."""
+    job = ask(f"{BASE_URL}/v1/notebooks/", submission, "POST", {"Idempotency-Key": str(uuid.uuid4())})
+    return f"{BASE_URL}/v1/notebooks/{quote(job['job_id'], safe='')}"
+
+
+def wait_for(url, seen):
+    while True:
         before = time.monotonic()
-        job = ask(job["self_url"])
-        if time.monotonic() - before < 1 and job["status"] != "complete":
+        job = ask(url, headers={"Prefer": "wait=25"})
+        if job["status"] == "complete":
+            return job
+        seen(job)
+        if time.monotonic() - before < 1:
             time.sleep(1)  # a service without Prefer answers at once
-    return job
+
+
+def cancel(result):
+    try:
+        ask(result["url"], method="DELETE", patience=10)
+        result["verdict"] = "cancelled"
+    except Exception as error:
+        result["text"] = str(error)
 `;
 
 /** How the suite is run, and shown. */
 export const RUN = String.raw`TROUBLE = ("expired", "lab_lost", "executor_lost")
-MARKS = {"passed": "✓", "failed": "✗", "expected failure": "~", "unexpected pass": "✗", "trouble": "!", "running": "…", "waiting": "…"}
-BAD = ("failed", "unexpected pass", "trouble")
+MARKS = {"passed": "✓", "failed": "✗", "expected failure": "~", "unexpected pass": "✗", "trouble": "!", "running": "…", "waiting": "…", "cancelled": "-"}
+BAD = ("failed", "unexpected pass", "trouble", "cancelled")
 results = {case["name"]: {"verdict": "waiting"} for case in CASES}
+stopped = threading.Event()
 
 
 def verdict_of(case, job):
     error, raised = job.get("error"), job.get("ipynb_error")
+    if error and error.get("reason") == "cancelled":
+        return "cancelled", error.get("message", "")
     if error and error.get("reason", "lab_lost") in TROUBLE:
         return "trouble", error.get("message", "")
     expected = case.get("expected_failure")
@@ -74,15 +106,16 @@ def run(case):
     begun = time.monotonic()
     try:
         ipynb = Path(case["path"]).read_text(encoding="utf-8")
-        job = ask(f"{BASE_URL}/v1/notebooks/", {"ipynb": ipynb, **case["submission"]}, str(uuid.uuid4()))
-        result["url"] = job["self_url"]
+        result["url"] = submit({"ipynb": ipynb, **case["submission"]})
+        if stopped.is_set():  # between the two
+            return cancel(result)
 
         def seen(now):
             done = now.get("progress")
             result["verdict"] = "running" if done else "waiting"
             result["text"] = f'{done["cells_done"]} of {done["cells_total"]} cells' if done else ""
 
-        job = wait_for(job, seen)
+        job = wait_for(result["url"], seen)
         result["verdict"], result["text"] = verdict_of(case, job)
         result["traceback"] = "\n".join(job.get("traceback", []))
     except Exception as error:
@@ -104,16 +137,26 @@ def table():
     return HTML("<table><tr><th>verdict<th>notebook<th>time<th></tr>" + "".join(rows) + "</table>")
 
 
-import re
-
 ANSI = re.compile(r"\x1b\[[0-9;]*m")
 shown = display(table(), display_id=True)
-with ThreadPoolExecutor(max_workers=AT_ONCE) as pool:
-    runs = [pool.submit(run, case) for case in CASES]
+pool = ThreadPoolExecutor(max_workers=AT_ONCE)
+runs = [pool.submit(run, case) for case in CASES]
+try:
     while not all(run.done() for run in runs):
         time.sleep(1)
         shown.update(table())
-shown.update(table())
+except KeyboardInterrupt:
+    stopped.set()
+    pool.shutdown(wait=False, cancel_futures=True)
+    begun = [result for result in results.values() if "url" in result and "seconds" not in result]
+    with ThreadPoolExecutor(max_workers=AT_ONCE) as cancelling:
+        list(cancelling.map(cancel, begun))
+    for result in results.values():
+        if "url" not in result and "seconds" not in result:
+            result["verdict"] = "cancelled"
+    raise
+finally:
+    shown.update(table())
 `;
 
 /** The verdict, so that the super-notebook itself fails when it is run headless. */

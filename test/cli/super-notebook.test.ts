@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parseNotebook, type CodeCell } from '../../lib/contract/nbformat.ts';
@@ -67,4 +67,18 @@ notebooks:
     { text: ['3 of 4 are well\n'] },
     { output_type: 'error', ename: 'RuntimeError', evalue: 'not well: deep/bad.ipynb' },
   ]);
+});
+
+test.each([
+  ['a number of notebooks at once that is none', ['-j', 'abc'], '', '--jobs should be a number from 1'],
+  ['regression mode, which it has not', [], 'regression: { against: committed }\n', 'compares no outputs'],
+])('%s is told, and nothing is written', async (_what, args, more, message) => {
+  const cwd = mkdtempSync(join(command.dir, 'refused-'));
+  writeNotebook(join(cwd, 'good.ipynb'), ['1']);
+  writeFileSync(join(cwd, 'noteburst.yaml'), `name: x\n${more}`);
+  expect(await command.run(['suite', 'notebook', ...args], { cwd })).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining(message) as string,
+  });
+  expect(existsSync(join(cwd, 'noteburst-suite.ipynb'))).toBe(false);
 });
