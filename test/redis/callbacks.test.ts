@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { targetKey, untoldKey } from '../../lib/contract/job-keys.ts';
+import { readDeliveries } from '../../lib/queue/callbacks.ts';
 import { expireWaiting, PAGE } from '../../lib/queue/expiry.ts';
 import type { JobSnapshot } from '../../lib/queue/nbexec-queue.ts';
 import { removeOlder } from '../../lib/queue/retention.ts';
@@ -156,6 +157,22 @@ test('many jobs that have not ended, or cannot be read, keep none from being tol
   const failed = bench.lines.filter((line) => line.includes('end of a job not handed over'));
   for (const id of broken) expect(failed.some((line) => line.includes(id))).toBe(true);
   expect(new Set(await untold())).toEqual(new Set([...unfinished, ...broken]));
+});
+
+test('a job that cannot be read is tried for an hour, then given up, so that no courier is kept for it', async () => {
+  const id = await bench.add();
+  await cancel(id);
+  await redis.hset(bench.jobs.key(id), 'data', '{"version":99}');
+  await bench.courier();
+  const isTried = () => bench.lines.some((line) => line.includes('end of a job not handed over'));
+  await vi.waitUntil(isTried, { timeout: 10_000 });
+  const now = performance.now.bind(performance);
+  const later = vi.spyOn(performance, 'now').mockImplementation(() => now() + 3_600_000);
+  await allTold().finally(() => later.mockRestore());
+  expect((await readDeliveries(redis, [id])).get(id)).toMatchObject({ state: 'failed', attempts: 0 });
+  expect(await redis.exists(targetKey(id))).toBe(0);
+  expect((await bench.metrics.untold.get()).values[0]?.value).toBe(1);
+  expect(bench.lines.filter((line) => line.includes('given up'))).toHaveLength(1);
 });
 
 test('a job that was removed before anybody looked is told of in the log, and forgotten', async () => {

@@ -13,7 +13,7 @@ export class CourierMetrics {
 
   readonly untold = new Counter({
     name: 'noteburst_callbacks_untold_total',
-    help: 'Jobs with a callback that were removed before their end was handed over to the courier',
+    help: 'Jobs with a callback whose end nobody is told: removed before the courier saw it, or unreadable for an hour',
     registers: [this.registry],
   });
 }

@@ -6,12 +6,20 @@ import { OutgoingRefusedError, type Resolve } from '../../../workers/courier/out
 import { Outgoing } from '../../../workers/courier/outgoing/outgoing.ts';
 import { isPublicAddress } from '../../../workers/courier/outgoing/public-address.ts';
 
-const PUBLIC = ['8.8.8.8', '198.17.255.255', '172.32.0.1', '2606:4700::1111', '2a00:1450:4001::200e'];
+const PUBLIC = [
+  '8.8.8.8',
+  '168.63.129.17',
+  '198.17.255.255',
+  '172.32.0.1',
+  '2606:4700::1111',
+  '2a00:1450:4001::200e',
+];
 
 const INSIDE: Record<string, string[]> = {
   'v4: private': ['10.0.0.1', '172.16.0.1', '172.31.255.255', '192.168.1.1'],
   'v4: loopback, this host': ['127.0.0.1', '127.255.255.254', '0.0.0.0', '0.1.2.3'],
   "v4: link-local, where clouds have their metadata, and a provider's": ['169.254.169.254', '100.64.0.1'],
+  "v4: Azure's WireServer": ['168.63.129.16'],
   'v4: of nobody': ['192.0.2.1', '198.18.0.1', '203.0.113.9', '240.0.0.1', '255.255.255.255', '224.0.0.1'],
   'v6: loopback, unspecified, link-local, with a zone': ['::1', '::', 'fe80::1', 'fe80::1%eth0'],
   'v6: private, site-local, multicast, documentation': ['fd00::1', 'fec0::1', 'ff02::1', '2001:db8::1'],
