@@ -71,5 +71,6 @@ export function serviceAddress(given: string): string {
 
 /** One text for one address; undefined for what is none. */
 function normalised(address: string): string | undefined {
-  return /^https?:\/\//i.test(address) ? URL.parse(address)?.href.replace(/\/+$/, '') : undefined;
+  if (!/^https?:\/\//i.test(address) || !URL.canParse(address)) return undefined;
+  return new URL(address).href.replace(/\/+$/, '');
 }
