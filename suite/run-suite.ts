@@ -1,4 +1,5 @@
 /** Runs the cases of a suite in the service, several at once. */
+import { setMaxListeners } from 'node:events';
 import { readFile } from 'node:fs/promises';
 import { NoteburstError, RefusedError } from '../client/client-error.ts';
 import type { NoteburstClient } from '../client/client.ts';
@@ -57,6 +58,8 @@ const CANCEL_MS = 10_000;
 export async function runSuite(run: SuiteRun): Promise<CaseResult[]> {
   const stop = new AbortController();
   const signal = AbortSignal.any([run.signal, stop.signal]);
+  // Each notebook in the service listens; Node 20 warns at the eleventh.
+  setMaxListeners(0, signal);
   const results = new Map<SuiteCase, CaseResult>();
   let inTrouble = false;
   const waiting = run.cases.values();
