@@ -44,12 +44,12 @@ async function run(args: ArgumentsCamelCase<RunArguments>): Promise<number> {
   const signal = untilInterrupted();
   const once = (chosen: readonly SuiteCase[]) =>
     withoutCommands(() => runCases(args, { client, suite, cases: chosen, onExecuted, previous, signal }));
-  let code = await once(cases);
-  if (args.watch) {
-    for await (const changed of onChange(cases, signal)) code = await once(changed);
-    return EXIT.interrupted;
-  }
-  return code;
+  // From now on, so that an edit during the first run is not lost.
+  const changes = args.watch ? onChange(cases, signal) : undefined;
+  const code = await once(cases);
+  if (!changes) return code;
+  for await (const changed of changes) await once(changed);
+  return EXIT.interrupted;
 }
 
 interface Running {

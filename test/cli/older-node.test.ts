@@ -21,7 +21,18 @@ test('the command runs on an older Node, without a word of its own', async (cont
   const node = olderNode();
   if (node === undefined) return context.skip('this machine has no Node older than 24 on its PATH');
   for (let n = 0; n < 12; n++) writeNotebook(join(command.dir, `n${n}.ipynb`), [`print(${n})`]);
-  const args = ['run', '.', '--kernel', 'python3', '--html', 'r.html', '--junit', 'r.xml', '--markdown', 'r.md'];
+  const args = [
+    'run',
+    '.',
+    '--kernel',
+    'python3',
+    '--html',
+    'r.html',
+    '--junit',
+    'r.xml',
+    '--markdown',
+    'r.md',
+  ];
   const { code, stdout, stderr } = await command.run(args, { node });
   expect(stderr).toBe('');
   expect(stdout).toContain('12 passed in');
