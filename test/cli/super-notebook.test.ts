@@ -49,7 +49,7 @@ notebooks:
   expect(stdout).toContain('noteburst-suite.ipynb: runs 4 notebooks');
   // The notebook is none of the suite itself.
   const names = (await command.run(['suite', 'list'])).stdout.trim().split('\n');
-  expect(names.map((line) => line.split('  ')[0])).toEqual([
+  expect(names.map((line) => line.split(' (expected')[0])).toEqual([
     'deep/bad.ipynb',
     'good.ipynb [one]',
     'good.ipynb [two]',
