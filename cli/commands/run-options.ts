@@ -5,6 +5,7 @@ import type { ReportFiles } from '../../suite/write-reports.ts';
 import { UsageError } from '../exit-code.ts';
 import { fromEnvironment, SETTABLE, type ConnectionArguments } from '../options.ts';
 import { parametersOf } from '../parameters.ts';
+import { checkWholeNumber } from '../whole-number.ts';
 
 export interface RunArguments extends ConnectionArguments, ReportFiles {
   paths?: string[] | undefined;
@@ -118,7 +119,7 @@ export function runArguments(command: Argv<ConnectionArguments>): Argv<RunArgume
     .config(fromEnvironment(process.env, SETTABLE))
     .check((args) => {
       const { jobs } = args;
-      if (!Number.isInteger(jobs) || jobs < 1) throw new UsageError('--jobs should be a number from 1');
+      checkWholeNumber('--jobs', jobs);
       for (const [name, value] of Object.entries(args)) {
         if (Array.isArray(value) && !LISTS.has(name)) throw new UsageError(`--${name} is given twice`);
       }

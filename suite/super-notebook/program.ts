@@ -89,7 +89,8 @@ def verdict_of(case, job):
     error, raised = job.get("error"), job.get("ipynb_error")
     if error and error.get("reason") == "cancelled":
         return "cancelled", error.get("message", "")
-    if error and error.get("reason", "lab_lost") in TROUBLE:
+    # Noteburst 0.27 tells no reason: what is no timeout says nothing of the notebook.
+    if error and (error["reason"] in TROUBLE if "reason" in error else error.get("code") != "timeout"):
         return "trouble", error.get("message", "")
     expected = case.get("expected_failure")
     if not error and not raised:
