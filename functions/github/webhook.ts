@@ -6,6 +6,7 @@ import { parseBoundedJson } from '../../lib/contract/json.ts';
 import { suiteJobData, suiteJobId, type SuiteJobData } from '../../lib/contract/suite-job.ts';
 import type { ApiReply, ApiRequest } from '../../lib/http/handler.ts';
 import { HttpError, unavailable } from '../../lib/http/http-error.ts';
+import type { BodyRules } from '../../lib/http/request-body.ts';
 import { runIdOf } from '../../lib/queue/run-id.ts';
 import type { SuiteQueue } from '../../lib/queue/suite-queue.ts';
 
@@ -15,8 +16,8 @@ export interface WebhookParts {
   webhookSecrets: readonly string[];
 }
 
-/** GitHub sends no larger ones. */
-const MAX_BYTES = 25 * 1024 * 1024;
+/** GitHub sends no larger ones, and none with an encoding: nothing is inflated for those who have signed nothing. */
+export const WEBHOOK_BODIES: BodyRules = { maxBytes: 25 * 1024 * 1024, inflates: false };
 /** As long as GitHub lets people deliver one again. What is older is not taken, so that nothing has to be remembered for ever. */
 const FRESH_MS = 3 * 86_400_000;
 /** How far clocks may differ. */
@@ -48,8 +49,6 @@ async function assertGenuine(secrets: readonly string[], { headers, body }: ApiR
   const type = (headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
   if (type !== 'application/json')
     throw refusal(415, 'unsupported_media_type', 'The webhook should have the content type application/json');
-  if (body.length > MAX_BYTES)
-    throw refusal(413, 'too_large', `The body should have ${MAX_BYTES} bytes at most`);
   const signature = headers['x-hub-signature-256'];
   // Bytes that are no UTF-8 become others, which nobody has signed.
   const text = body.toString('utf8');

@@ -2,8 +2,17 @@ import type { IncomingMessage } from 'node:http';
 import { createGunzip, createInflate } from 'node:zlib';
 import { HttpError } from './http-error.ts';
 
+/** What a function takes of bodies. */
+export interface BodyRules {
+  /** Before and after inflating. */
+  maxBytes: number;
+  /** Whether bodies with a Content-Encoding are inflated, or refused. */
+  inflates: boolean;
+}
+
 /** As much as Knative's and the cloud's front layers let through. */
 export const MAX_BODY_BYTES = 32 * 1024 * 1024;
+const BODIES: BodyRules = { maxBytes: MAX_BODY_BYTES, inflates: true };
 
 const NO_BODY = Buffer.alloc(0);
 
@@ -18,7 +27,7 @@ const DECODERS = { gzip: createGunzip, 'x-gzip': createGunzip, deflate: createIn
  */
 export async function readBody(
   request: IncomingMessage,
-  limitBytes: number = MAX_BODY_BYTES,
+  { maxBytes, inflates }: BodyRules = BODIES,
 ): Promise<Buffer> {
   const { 'content-length': length, 'transfer-encoding': transfer } = request.headers;
   if (request.method === 'POST' && length === undefined && transfer === undefined) {
@@ -27,20 +36,15 @@ export async function readBody(
   // One of no bytes is read all the same, or the framework would do so, and answer in its own way.
   if (transfer === undefined && length === undefined) return NO_BODY;
   const encoding = (request.headers['content-encoding'] ?? 'identity').trim().toLowerCase();
-  if (encoding !== 'identity' && !Object.hasOwn(DECODERS, encoding)) {
-    throw new HttpError(
-      415,
-      { type: 'unsupported_encoding', msg: 'Content-Encoding should be gzip, deflate or identity' },
-      { 'Accept-Encoding': 'gzip, deflate' },
-    );
-  }
-  if (Number(length ?? 0) > limitBytes) throw tooLarge(limitBytes);
+  const isTaken = encoding === 'identity' || (inflates && Object.hasOwn(DECODERS, encoding));
+  if (!isTaken) throw unsupported(inflates);
+  if (Number(length ?? 0) > maxBytes) throw tooLarge(maxBytes);
   const chunks: Buffer[] = [];
   let bytes = 0;
   try {
     for await (const chunk of inflated(request, encoding)) {
       bytes += chunk.length;
-      if (bytes > limitBytes) throw tooLarge(limitBytes);
+      if (bytes > maxBytes) throw tooLarge(maxBytes);
       chunks.push(chunk);
     }
   } catch (error) {
@@ -71,6 +75,17 @@ async function* inflated(request: IncomingMessage, encoding: string): AsyncGener
     request.off('error', fail).unpipe(decoder);
     decoder.destroy();
   }
+}
+
+function unsupported(inflates: boolean): HttpError {
+  const [named, accepted] = inflates
+    ? ['gzip, deflate or identity', 'gzip, deflate']
+    : ['identity', 'identity'];
+  return new HttpError(
+    415,
+    { type: 'unsupported_encoding', msg: `Content-Encoding should be ${named}` },
+    { 'Accept-Encoding': accepted },
+  );
 }
 
 function tooLarge(limitBytes: number): HttpError {

@@ -4,7 +4,8 @@ import { configOrExit, type CommonConfig } from '../config/env.ts';
 import { createLogger, type Logger } from '../logger.ts';
 import { requestRedis } from '../queue/redis.ts';
 import type { ApiHandler } from './handler.ts';
-import { functionServer } from './server.ts';
+import type { BodyRules } from './request-body.ts';
+import { functionServer, TIMEOUTS } from './server.ts';
 
 /** What a function is made of. */
 export interface FunctionProcess<Config> {
@@ -18,6 +19,7 @@ export interface FunctionProcess<Config> {
 
 export interface RunningFunction {
   handler: ApiHandler;
+  bodies?: BodyRules;
   /** Called when no more requests are taken: ends those that only wait. */
   stop?: () => void;
   /** Called when there are none any more. */
@@ -43,7 +45,8 @@ export function serveFunction<Config extends CommonConfig>(
   const onQueueError = (error: Error) => log.debug({ err: error }, 'queue connection');
   const running = make({ config, redis, log, onQueueError });
   const ready = async () => redis.status === 'ready' && (await redis.ping()) === 'PONG';
-  const server = functionServer(name, running.handler, () => ready().catch(() => false), log);
+  const isReady = () => ready().catch(() => false);
+  const server = functionServer(name, running.handler, isReady, log, TIMEOUTS, running.bodies);
   server.listen(config.port, config.host, () =>
     log.info({ address: server.address(), ms: Math.round(performance.now()) }, 'listening'),
   );

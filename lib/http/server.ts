@@ -6,7 +6,7 @@ import { errorReply } from './error-reply.ts';
 import type { ApiHandler, ApiReply, ReadyCheck } from './handler.ts';
 import { HttpError } from './http-error.ts';
 import { runWithoutDomains } from './no-domains.ts';
-import { readBody } from './request-body.ts';
+import { readBody, type BodyRules } from './request-body.ts';
 import { send, sendStream } from './send.ts';
 
 /** How long slow clients keep a place from others. */
@@ -36,6 +36,7 @@ export function functionServer(
   ready: ReadyCheck,
   log: Logger,
   timeouts = TIMEOUTS,
+  bodies?: BodyRules,
 ): Server {
   const { stalledMs } = timeouts;
   runWithoutDomains();
@@ -53,7 +54,7 @@ export function functionServer(
       keepAliveTimeout: KEEP_ALIVE_MS,
     },
     (request, response) => {
-      void atFront(request, ready)
+      void atFront(request, ready, bodies)
         .catch((error: unknown) => errorReply(error, request, pathOf(request), log))
         .then((reply) => {
           if (reply) send(response, reply, stalledMs);
@@ -67,6 +68,7 @@ export function functionServer(
 async function atFront(
   request: IncomingMessage & { rawBody?: Buffer },
   ready: ReadyCheck,
+  bodies: BodyRules | undefined,
 ): Promise<ApiReply | undefined> {
   if (request.url === '/health/live') return { status: 200, json: { status: 'ok' } };
   if (request.url === '/health/ready') {
@@ -75,7 +77,7 @@ async function atFront(
   }
   if (!isDecodable(pathOf(request))) throw new HttpError(404, { type: 'not_found', msg: 'Not Found' });
   // The framework's parsers pass over a body that has been read.
-  request.rawBody = await readBody(request);
+  request.rawBody = await readBody(request, bodies);
   return undefined;
 }
 

@@ -1,6 +1,8 @@
+import { gzipSync } from 'node:zlib';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { WEBHOOK_BODIES } from '../../functions/github/webhook.ts';
 import { githubHandler } from '../../functions/github/github.ts';
 import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
 import { CallerCheck } from '../../lib/http/caller.ts';
@@ -45,6 +47,9 @@ beforeEach(async () => {
         callers: new CallerCheck(tokenCheck, SCOPE),
         reportsUrl: 'https://data.example.org/noteburst/github',
       }),
+      undefined,
+      {},
+      WEBHOOK_BODIES,
     ),
   );
 });
@@ -155,6 +160,17 @@ describe('what GitHub has not told is refused, and leaves no trace but a line in
     const lines = server.lines.filter((line) => line.includes('delivery refused'));
     expect(lines).toHaveLength(1);
     expect(server.lines.join('')).not.toContain('canary');
+  });
+
+  test('nothing is inflated, nor read beyond what GitHub sends', async () => {
+    const { headers, body, method } = good();
+    // Signed as it was before: inflated, it would be taken.
+    const packed = { method, headers: { ...headers, 'Content-Encoding': 'gzip' }, body: gzipSync(body) };
+    const refused = await github('/webhook', packed);
+    expect([refused.status, refused.headers.get('accept-encoding')]).toEqual([415, 'identity']);
+    const large = { method, headers, body: Buffer.alloc(WEBHOOK_BODIES.maxBytes + 1, ' ') };
+    expect((await github('/webhook', large)).status).toBe(413);
+    expect(await jobs()).toEqual([]);
   });
 
   test('a delivery that was taken before, whatever id it is given', async () => {

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import type { Redis } from 'ioredis';
 import { CallerCheck, type TokenOwner } from '../../lib/http/caller.ts';
 import type { ApiHandler } from '../../lib/http/handler.ts';
+import type { BodyRules } from '../../lib/http/request-body.ts';
 import { functionServer, TIMEOUTS } from '../../lib/http/server.ts';
 import type { Pool, Pools } from '../../lib/contract/pool.ts';
 import type { LiveEvent } from '../../lib/contract/live-event.ts';
@@ -62,10 +63,12 @@ export async function serve(
   handler: ApiHandler,
   ready = async () => true,
   timeouts: Partial<typeof TIMEOUTS> = {},
+  bodies?: BodyRules,
 ): Promise<TestServer> {
   const { log, lines } = capturedLog();
   // The framework keeps its functions by name.
-  const server = functionServer(`test-${++servers}`, handler, ready, log, { ...TIMEOUTS, ...timeouts });
+  const all = { ...TIMEOUTS, ...timeouts };
+  const server = functionServer(`test-${++servers}`, handler, ready, log, all, bodies);
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {

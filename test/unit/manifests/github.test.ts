@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { WEBHOOK_BODIES } from '../../../functions/github/webhook.ts';
 import { githubFunctionConfig } from '../../../lib/config/github-function.ts';
 import { parseEnv } from '../../../lib/config/env.ts';
 import { builder, built, workloads, type Workload } from '../../support/manifests.ts';
@@ -82,6 +83,13 @@ describe.skipIf(!builder)('suites of repositories', () => {
       { path: '/noteburst/github', pathType: 'Prefix', anonymous: false, service: 'github' },
       { path: '/noteburst/github/webhook', pathType: 'Exact', anonymous: true, service: 'github' },
     ]);
+  });
+
+  test('what strangers may send at once fits into the memory, several times over', () => {
+    const { spec } = program('github');
+    const { memory } = spec.containers[0].resources.limits;
+    const bytes = (spec.containerConcurrency ?? Infinity) * WEBHOOK_BODIES.maxBytes;
+    expect(3 * bytes).toBeLessThan(Number.parseInt(memory, 10) * 2 ** 20);
   });
 
   test('the CronJob calls the function where it is, with what the function expects', () => {
