@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { gzipSync } from 'node:zlib';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
@@ -224,6 +225,7 @@ describe('what GitHub has not told is refused, and leaves no trace but a line in
   test('without Redis it is not taken, and may come again', async () => {
     const request = good();
     redis.disconnect();
+    await once(redis, 'end');
     expect((await github('/webhook', request)).status).toBe(503);
     await redis.connect();
     await untilReady(redis, 5_000);

@@ -116,6 +116,14 @@ test('a commit that is in the cache is not fetched again, others are added to it
   expect(clones()).toEqual(['team+tutorials.git']);
 });
 
+test('a fetch of few objects is a pack, which is there as a whole or not at all', async () => {
+  const commit = git.commit({ 'a.ipynb': 'one' });
+  await using _ = await repositories().checkOut(ref(commit), isNotebook, signal);
+  const objects = filesIn(join(cache, 'clones/team+tutorials.git/objects'));
+  expect(objects.filter((path) => path.endsWith('.pack'))).toHaveLength(1);
+  expect(objects.filter((path) => !path.startsWith('pack/'))).toEqual([]);
+});
+
 test('the credentials go to the host, and are kept nowhere', async () => {
   const commit = git.commit({ 'a.ipynb': 'one' });
   const authorization = `Basic ${Buffer.from('x-access-token:canary-of-a-token').toString('base64')}`;

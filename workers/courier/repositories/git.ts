@@ -36,6 +36,13 @@ const SETTINGS = {
   'http.lowSpeedLimit': '1000',
   'http.lowSpeedTime': '30',
   'gc.auto': '0',
+  'maintenance.auto': 'false',
+  // Of a fetch that ended too soon there is no object, however few it has: they come as one pack, or not at all.
+  'fetch.unpackLimit': '1',
+  // Others' files decide how much memory they take otherwise: what is larger is passed on piece by piece.
+  'core.bigFileThreshold': '8m',
+  'core.deltaBaseCacheLimit': '16m',
+  'pack.threads': '1',
 };
 
 /**
