@@ -90,3 +90,19 @@ test('an earlier report that is not understood any more is compared with nothing
   expect(github.checkRuns).toMatchObject([{ status: 'completed', output: { title: '1 could not be run' } }]);
   expect(JSON.parse((await runs.lastReport(git.name, 'main')) ?? '')).toMatchObject({ revision: commit });
 });
+
+test.each([
+  ['what came of it', 1, 'completed'],
+  ['its end at all', 2, 'in_progress'],
+])('GitHub does not take %s: the run has ended, and the log is told', async (_, refusals, status) => {
+  const commit = git.commitOnly({ 'noteburst.yaml': SUITE, 'a.ipynb': notebookText(['1']) });
+  let ends = 0;
+  github.instead = ({ body }) =>
+    body['status'] === 'completed' && ++ends <= refusals
+      ? { status: 422, json: { message: 'Invalid request.' } }
+      : undefined;
+  await expect(run(commit, id)).rejects.toThrow('GitHub refused it (422)');
+  expect(ends).toBe(2);
+  expect(github.checkRuns).toMatchObject([{ status, output: { annotations: [] } }]);
+  expect(await runs.find(id)).toMatchObject({ state: 'ended', title: '1 could not be run' });
+});

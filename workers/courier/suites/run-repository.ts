@@ -54,14 +54,39 @@ export function suiteRunner(parts: SuiteParts): CourierHandler {
     const detailsUrl = `${reportsUrl}/${repository}/${externalId}`;
     const check = await CheckRun.begin(api, { repository, commit, token, externalId, detailsUrl }, signal);
     const { output, report, page } = await outcomeOf(parts, job, isLast, signal);
-    await check.complete(output, signal);
+    const refused = await show(check, output, signal);
     const { conclusion, title } = output;
     const finished = new Date().toISOString();
     await runs.write(
       { ...run, state: 'ended', conclusion, title, finished },
       { ...(report && { report: JSON.stringify(report) }), ...(page !== undefined && { page }) },
     );
+    if (refused) throw refused;
   };
+}
+
+/**
+ * Whatever GitHub does not take of it, it has ended: rules of branches wait for it.
+ *
+ * @returns why GitHub took no more than that, or not even that
+ */
+async function show(
+  check: CheckRun,
+  output: CheckOutput,
+  signal: AbortSignal,
+): Promise<GivenUpError | undefined> {
+  try {
+    await check.complete(output, signal);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof GivenUpError)) throw error;
+    const { conclusion, title } = output;
+    const bare = { conclusion, title, summary: 'GitHub did not take the rest. The details have the report.' };
+    await check.complete(bare, signal).catch((again: unknown) => {
+      if (!(again instanceof GivenUpError)) throw again;
+    });
+    return error;
+  }
 }
 
 /** As its list of runs shows it. */
