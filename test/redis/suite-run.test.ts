@@ -16,6 +16,7 @@ import { Repositories } from '../../workers/courier/repositories/repositories.ts
 import { suiteRunner } from '../../workers/courier/suites/run-repository.ts';
 import { APP_ID, FakeGithub, INSTALLATION } from '../support/fake-github.ts';
 import { GitRepository } from '../support/git-repository.ts';
+import { capturedLog } from '../support/log.ts';
 import { redisOfFile } from '../support/redis.ts';
 import { notebookText } from '../support/suite-notebooks.ts';
 import { PrivateCa } from '../support/tls-proxy.ts';
@@ -24,6 +25,7 @@ const before = getCACertificates('default');
 const file = await redisOfFile();
 const runs = new SuiteRuns(file.redis);
 const stack = new AsyncDisposableStack();
+const { log, lines } = capturedLog();
 let github: FakeGithub;
 let git: GitRepository;
 let run: (commit: string, id: string) => Promise<void>;
@@ -63,6 +65,7 @@ beforeAll(async () => {
     }),
     runs,
     reportsUrl: 'https://data.example.org/noteburst/github',
+    log,
   });
   run = (commit, id) => {
     const of = { repository: git.name, commit, installation: INSTALLATION, branch: 'main' } as const;
@@ -74,6 +77,7 @@ afterAll(() => stack.disposeAsync());
 beforeEach(async () => {
   github.checkRuns.length = 0;
   github.asked.length = 0;
+  lines.length = 0;
   github.instead = () => undefined;
   await file.redis.flushdb();
 });
@@ -105,4 +109,23 @@ test.each([
   expect(ends).toBe(2);
   expect(github.checkRuns).toMatchObject([{ status, output: { annotations: [] } }]);
   expect(await runs.find(id)).toMatchObject({ state: 'ended', title: '1 could not be run' });
+});
+
+test('what kept a suite from being run is in the log in the words of who knows it, without secrets', async () => {
+  git.commitOnly({ 'noteburst.yaml': SUITE });
+  await run('b'.repeat(40), id);
+  const { summary, title } = github.checkRuns[0]?.output ?? {};
+  expect([title, summary]).toEqual([
+    'The suite could not be run',
+    expect.not.stringContaining('not our ref'),
+  ]);
+  expect(lines.join('')).toMatch(/suite could not be run/);
+  expect(lines.join('')).toMatch(/The commit is not there.*not our ref/);
+  expect(lines.join('')).not.toMatch(/canary|Basic/);
+});
+
+test('what GitHub answered is the cause of what is thrown', async () => {
+  const commit = git.commitOnly({ 'noteburst.yaml': SUITE });
+  github.instead = () => ({ status: 422, json: { message: 'Invalid request.' } });
+  await expect(run(commit, id)).rejects.toMatchObject({ cause: { status: 422 } });
 });

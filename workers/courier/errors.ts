@@ -1,4 +1,4 @@
-/** What a handler throws of a job that could not be done. Messages are shown to callers. */
+/** What a handler throws of a job that could not be done. Messages are shown to callers; causes are for the log. */
 
 /** It may be done later. */
 export class RetryLaterError extends Error {
@@ -6,8 +6,11 @@ export class RetryLaterError extends Error {
   /** How long the other side wants to be left alone. */
   readonly afterMs: number | undefined;
 
-  constructor(message: string, afterMs?: number) {
-    super(message);
+  constructor(
+    message: string,
+    { afterMs, ...options }: ErrorOptions & { afterMs?: number | undefined } = {},
+  ) {
+    super(message, options);
     this.afterMs = afterMs;
   }
 }

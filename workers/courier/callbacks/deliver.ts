@@ -76,7 +76,7 @@ function judged({ status, retryAfter }: OutgoingAnswer): Verdict {
     return { status, failure: new GivenUpError('The receiver answered 410: it wants no more') };
   return {
     status,
-    failure: new RetryLaterError(`The receiver answered ${status}`, retryAfterMs(retryAfter)),
+    failure: new RetryLaterError(`The receiver answered ${status}`, { afterMs: retryAfterMs(retryAfter) }),
   };
 }
 

@@ -106,7 +106,10 @@ export class GithubApi {
         if (!isPassing(failed)) throw refused(failed);
         const pauseMs = askedPauseMs(failed) ?? FIRST_PAUSE_MS * 2 ** (attempt - 1) * (1 + Math.random());
         if (attempt === ATTEMPTS || pauseMs > LONGEST_PAUSE_MS)
-          throw new RetryLaterError(`GitHub did not do it (${failed.status ?? 'no answer'})`, pauseMs);
+          throw new RetryLaterError(`GitHub did not do it (${failed.status ?? 'no answer'})`, {
+            afterMs: pauseMs,
+            cause: error,
+          });
         await sleep(pauseMs, undefined, { signal });
       }
     }
@@ -143,7 +146,8 @@ function askedPauseMs({ response }: Failed): number | undefined {
 }
 
 /** In GitHub's words, of which none is what was sent. */
-function refused({ status, message, response }: Failed): Error {
-  if (!response) return new RetryLaterError('GitHub could not be asked');
-  return new GivenUpError(`GitHub refused it (${status}): ${message.slice(0, 500)}`);
+function refused(cause: Failed): Error {
+  const { status, message, response } = cause;
+  if (!response) return new RetryLaterError('GitHub could not be asked', { cause });
+  return new GivenUpError(`GitHub refused it (${status}): ${message.slice(0, 500)}`, { cause });
 }

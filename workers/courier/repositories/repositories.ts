@@ -72,7 +72,8 @@ export class Repositories {
       return { dir, submodules, [Symbol.asyncDispose]: remove };
     } catch (error) {
       await remove();
-      throw error instanceof GitError ? new RetryLaterError('The repository could not be read') : error;
+      if (!(error instanceof GitError)) throw error;
+      throw new RetryLaterError('The repository could not be read', { cause: error });
     }
   }
 
@@ -151,7 +152,9 @@ export class Repositories {
     } catch (error) {
       signal.throwIfAborted();
       if (late.aborted)
-        throw new RetryLaterError(`The repository was not fetched within ${timeoutMs / 1_000} s`);
+        throw new RetryLaterError(`The repository was not fetched within ${timeoutMs / 1_000} s`, {
+          cause: error,
+        });
       throw error;
     } finally {
       over.abort();
@@ -234,7 +237,8 @@ function translated(error: unknown, maxBytes: number): unknown {
       `The repository is larger than the ${Math.round(maxBytes / 2 ** 20)} MiB that are taken`,
     );
   if (!(error instanceof GitError)) return error;
+  const options = { cause: error };
   return GONE.test(error.message)
-    ? new GivenUpError('The commit is not there, or the app may not read the repository')
-    : new RetryLaterError('The repository could not be fetched');
+    ? new GivenUpError('The commit is not there, or the app may not read the repository', options)
+    : new RetryLaterError('The repository could not be fetched', options);
 }

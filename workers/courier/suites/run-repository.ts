@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { NoteburstClient } from '../../../client/client.ts';
 import { suiteJobData, type SuiteJobData } from '../../../lib/contract/suite-job.ts';
 import type { SuiteRun } from '../../../lib/contract/suite-run.ts';
+import type { Logger } from '../../../lib/logger.ts';
 import { serviceMetadata } from '../../../lib/http/metadata.ts';
 import type { SuiteRuns } from '../../../lib/queue/suite-runs.ts';
 import { compareReports } from '../../../suite/compare.ts';
@@ -29,6 +30,7 @@ export interface SuiteParts {
   runs: SuiteRuns;
   /** Where callers find the reports. */
   reportsUrl: string;
+  log: Logger;
 }
 
 /** The executors are everybody's. */
@@ -117,6 +119,8 @@ async function outcomeOf(
       return { output: problem('action_required', 'The suite cannot be run', error.message) };
     const isKnown = error instanceof GivenUpError || error instanceof RetryLaterError;
     if (!isLast && !(error instanceof GivenUpError)) throw error;
+    const { repository, commit, run } = job;
+    parts.log.warn({ err: error, repository, commit, run }, 'suite could not be run');
     // Nobody would end the check run any more.
     const message = isKnown
       ? error.message

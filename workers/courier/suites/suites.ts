@@ -49,7 +49,7 @@ export function suiteHandlers(parts: SuitesParts): SuiteHandlers {
   });
   const runs = new SuiteRuns(redis);
   return {
-    suite: suiteRunner({ config, api, repositories, runs, reportsUrl }),
+    suite: suiteRunner({ config, api, repositories, runs, reportsUrl, log }),
     schedules: scheduleKeeper({ redis, api, repositories: config.repositories, add, log }),
   };
 }
