@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createAppAuth } from '@octokit/auth-app';
 import { request as octokitRequest } from '@octokit/request';
+import { settledOrAborted } from '../../../lib/abort.ts';
 import { serviceMetadata } from '../../../lib/http/metadata.ts';
 import { GivenUpError, RetryLaterError } from '../errors.ts';
 import type { Outgoing } from '../outgoing/outgoing.ts';
@@ -37,7 +38,11 @@ export class GithubApi {
       headers: { 'user-agent': `${serviceMetadata.name}/${serviceMetadata.version}` },
       request: { fetch: outgoing.fetch, log },
     });
-    this.#auth = createAppAuth({ appId, privateKey, request: this.#request, log });
+    // Several may wait for the same token: the request is bounded by itself, and by none of their signals.
+    const fetch: Outgoing['fetch'] = (url, init) =>
+      outgoing.fetch(url, { ...init, signal: AbortSignal.timeout(ANSWER_MS) });
+    const request = this.#request.defaults({ request: { fetch, log } });
+    this.#auth = createAppAuth({ appId, privateKey, request, log });
   }
 
   /**
@@ -53,10 +58,12 @@ export class GithubApi {
   ): Promise<string> {
     const [, name = ''] = repository.split('/');
     const options = { installationId: installation, repositoryNames: [name], permissions };
-    return this.#patiently(
-      async () => (await this.#auth({ type: 'installation', ...options })).token,
-      signal,
-    );
+    return this.#patiently(async (limit) => {
+      limit.throwIfAborted();
+      const found = await settledOrAborted(this.#auth({ type: 'installation', ...options }), limit);
+      if (!found) throw limit.reason;
+      return found.token;
+    }, signal);
   }
 
   /**
