@@ -1,5 +1,5 @@
 /** One run of the action: runs the suite in the service, and tells GitHub what came of it. */
-import { existsSync, mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { isAbsolute, join, relative, resolve } from 'node:path';
 import * as core from '@actions/core';
 import { NoteburstClient } from '../client/client.ts';
@@ -9,7 +9,7 @@ import type { CaseResult, SuiteReport } from '../suite/report.ts';
 import { resultLine, summaryText } from '../suite/reports/terminal.ts';
 import { painter } from '../suite/reports/terminal-style.ts';
 import { runSuite, type SuiteRun } from '../suite/run-suite.ts';
-import { compareReports, type Comparison } from '../suite/compare.ts';
+import { compareReports } from '../suite/compare.ts';
 import { readPrevious, writeReports } from '../suite/write-reports.ts';
 import { annotationsOf, counted } from './annotations.ts';
 import { upload } from './artifact.ts';
@@ -49,6 +49,8 @@ export async function runAction(inputs: Inputs, { workspace, temp, event, revisi
     return;
   }
   const token = await tokenOf(inputs);
+  // A wrong one is told before anything is run.
+  const previous = await previousOf(inputs, workspace);
   const client = new NoteburstClient({ baseUrl: inputs.baseUrl, token, userAgent: 'noteburst-action' });
   const dir = mkdtempSync(join(temp, 'noteburst-'));
   const executed = join(dir, 'notebooks');
@@ -78,11 +80,14 @@ export async function runAction(inputs: Inputs, { workspace, temp, event, revisi
     json: join(dir, 'report.json'),
   };
   const markdown = join(dir, 'summary.md');
-  await writeReports(report, { ...files, markdown }, await comparisonOf(report, inputs, workspace));
-  setOutputs({ ...files, ...(existsSync(executed) ? { executed } : {}) });
-  await core.summary.addRaw(readFileSync(markdown, 'utf8'), true).write();
-  // There is no time for more when the workflow is cancelled.
-  if (inputs.artifact !== undefined && !isCancelled) await upload(inputs.artifact, dir);
+  try {
+    await writeReports(report, { ...files, markdown }, previous && compareReports(report, previous));
+    setOutputs({ ...files, executed });
+    await core.summary.addRaw(readFileSync(markdown, 'utf8'), true).write();
+  } finally {
+    // There is no time for more when the workflow is cancelled.
+    if (inputs.artifact !== undefined && !isCancelled) await upload(inputs.artifact, dir);
+  }
 }
 
 async function tokenOf({ token, exchange }: Inputs): Promise<string> {
@@ -130,17 +135,12 @@ function inRepository(workspace: string, file: string): string | undefined {
   return path.startsWith('../') || isAbsolute(path) ? undefined : path;
 }
 
-/** What has changed since the run before; the first has none. */
-async function comparisonOf(
-  report: SuiteReport,
-  { previous }: Inputs,
-  workspace: string,
-): Promise<Comparison | undefined> {
+/** The report of the run before; the first has none. */
+async function previousOf({ previous }: Inputs, workspace: string): Promise<SuiteReport | undefined> {
   if (previous === undefined) return undefined;
-  const before = await readPrevious(resolve(workspace, previous));
-  if (before) return compareReports(report, before);
-  core.notice(`${previous} is not there: this run is compared with none`);
-  return undefined;
+  const report = await readPrevious(resolve(workspace, previous));
+  if (!report) core.notice(`${previous} is not there: this run is compared with none`);
+  return report;
 }
 
 function setOutputs(outputs: Record<string, string | number>): void {

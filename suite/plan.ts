@@ -1,9 +1,10 @@
 /** Which notebooks a suite has, and how each is run. */
-import { statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, join, relative, resolve, sep } from 'node:path';
 import picomatch from 'picomatch';
 import { glob } from 'tinyglobby';
 import type { Submission } from '../client/client.ts';
+import { patternProblem } from './pattern.ts';
 import { isSource, SOURCE_KINDS } from './source/source.ts';
 import { SuiteError, type ExpectedFailure, type RunOptions, type SuiteFile } from './suite-file.ts';
 
@@ -52,6 +53,7 @@ export interface Selection {
  */
 export async function planSuite(selection: Selection): Promise<SuiteCase[]> {
   const { dir, suite, base = dir, paths = [], exclude = [], options = {} } = selection;
+  for (const pattern of [...paths, ...exclude]) assertPattern(pattern, base);
   const excluded = [...suite.exclude, ...exclude.map((pattern) => fromDir(dir, base, pattern))];
   const isNamed = paths.length > 0;
   const wanted = isNamed ? { base, wanted: paths } : { base: dir, wanted: suite.include };
@@ -64,6 +66,13 @@ export async function planSuite(selection: Selection): Promise<SuiteCase[]> {
   const other = found.find((path) => !isSource(path));
   if (other !== undefined) throw new SuiteError(`${other}: only ${SOURCE_KINDS} files can be run`);
   return found.flatMap((path) => casesOf(dir, path, suite, options));
+}
+
+/** A file or folder that is there may be called as it likes. */
+function assertPattern(pattern: string, base: string): void {
+  if (pattern !== '' && existsSync(resolve(base, pattern))) return;
+  const problem = patternProblem(pattern);
+  if (problem !== undefined) throw new SuiteError(`${pattern}: ${problem}`);
 }
 
 /** A pattern as it is from the suite's folder; one without a slash is about names, wherever they are. */
@@ -101,7 +110,13 @@ async function find({ dir, base, wanted, isExcluded, isEach }: Find): Promise<st
 
 /** Links are not followed: they lead out of the folder, and a loop of them nowhere. */
 async function matching(dir: string, pattern: string): Promise<string[]> {
-  const options = { cwd: dir, ignore: NEVER, expandDirectories: false, followSymbolicLinks: false } as const;
+  const options = {
+    cwd: dir,
+    ignore: NEVER,
+    extglob: false,
+    expandDirectories: false,
+    followSymbolicLinks: false,
+  } as const;
   const marks = await glob([`**/${EXECUTED_MARK}`], { ...options, dot: true });
   const executed = marks.map((mark) => `${mark.slice(0, -EXECUTED_MARK.length)}**`);
   const matches = await glob([pattern], { ...options, ignore: [...NEVER, ...executed] });
@@ -135,7 +150,7 @@ function matches(path: string, patterns: readonly string[]): boolean {
   const prefixes = parts.map((_part, n) => parts.slice(0, n + 1).join('/'));
   return patterns.some((pattern) => {
     const plain = pattern.replace(/^\.\//, '').replace(/\/$/, '');
-    const isMatch = picomatch(plain, { dot: true });
+    const isMatch = picomatch(plain, { dot: true, noextglob: true });
     return prefixes.some((prefix) => isMatch(plain.includes('/') ? prefix : basename(prefix)));
   });
 }

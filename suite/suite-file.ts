@@ -5,13 +5,18 @@ import { z } from 'zod';
 import { parseDurationSeconds } from '../lib/contract/duration.ts';
 import { JOB_PRIORITIES } from '../lib/contract/nbexec-job.ts';
 import { jsonProblem } from './json-value.ts';
+import { patternProblem } from './pattern.ts';
 import { regressionOptions } from './regression/options.ts';
 
 /** The name under which a suite file is looked for. */
 export const SUITE_FILE = 'noteburst.yaml';
 
+const pattern = z.string().superRefine((value, context) => {
+  const message = patternProblem(value);
+  if (message !== undefined) context.addIssue({ code: 'custom', message });
+});
 const patterns = z
-  .union([z.string(), z.array(z.string())], 'should be a pattern, or a list of patterns')
+  .union([pattern, z.array(pattern).max(100)], 'should be a pattern, or a list of patterns')
   .transform((value) => [value].flat());
 
 const DURATION = 'should be seconds, or a duration such as "5m" or "1h 30m"';

@@ -32,7 +32,7 @@ const report = (...results: CaseResult[]): SuiteReport => ({
 test.each([
   ['success', [result('a')]],
   ['failure', [result('a'), failed('b')]],
-  ['neutral', [result('a'), result('b', { verdict: 'error' })]],
+  ['failure', [result('a'), result('b', { verdict: 'error' })]],
   ['success', [result('a', { verdict: 'expected_failure', failure: { reason: 'x', message: 'x' } })]],
 ])('the conclusion: %s', (conclusion, results) => {
   expect(outputOf(report(...results), undefined, []).conclusion).toBe(conclusion);

@@ -27,6 +27,9 @@ const MAX_LISTING_BYTES = 16 * 1024 * 1024;
 
 /** `<mode> SP <type> SP <object> SP+ <size> TAB <path>`, as git-ls-tree(1) says. */
 const ENTRY = /^(?<mode>\d{6}) (?<type>\w+) (?<id>[0-9a-f]{40,64}) +(?<bytes>\d+|-)\t(?<path>[^]+)$/;
+/** What patterns are held against grows slow with the length of paths; no notebook has one of these. */
+const MAX_PATH_CHARS = 400;
+
 const REGULAR = new Set(['100644', '100755', '100664']);
 
 export async function listTree(repository: string, commit: string, signal: AbortSignal): Promise<Tree> {
@@ -43,6 +46,7 @@ export async function listTree(repository: string, commit: string, signal: Abort
 
 /** No working copy can be made of other names, but somebody may have written them. */
 function isInside(path: string): boolean {
+  if (path.length > MAX_PATH_CHARS) return false;
   return !path.split('/').some((part) => part === '' || part === '.' || part === '..');
 }
 

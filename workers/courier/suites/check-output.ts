@@ -12,7 +12,8 @@ const MAX_DETAIL_CHARS = 8_000;
 /** What tables and tracebacks leave to notes, and to what stands around them. */
 const SLACK_BYTES = 10_000;
 
-const CONCLUSIONS = { passed: 'success', failed: 'failure', incomplete: 'neutral' } as const;
+/** What was not run is no success: GitHub lets a neutral check pass where one is required. */
+const CONCLUSIONS = { passed: 'success', failed: 'failure', incomplete: 'failure' } as const;
 
 /** @param notes what is to be known beside the results, in Markdown */
 export function outputOf(

@@ -1,5 +1,5 @@
 /** What a repository wants to have run, as the files of a commit say it. Nothing of them is trusted. */
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import picomatch from 'picomatch';
 import { planSuite, type SuiteCase } from '../../../suite/plan.ts';
@@ -8,6 +8,8 @@ import { parseSuiteFile, SUITE_FILE, SuiteError, type SuiteFile } from '../../..
 
 /** More of them are several suites. */
 const MAX_CASES = 500;
+/** YAML takes many times as much once it is read. */
+const MAX_SUITE_FILE_BYTES = 256 * 1024;
 
 export interface Planned {
   suite: SuiteFile;
@@ -26,10 +28,7 @@ export const isWanted = (path: string): boolean => path === SUITE_FILE || isSour
  */
 export async function planned(checkout: { dir: string; submodules: string[] }): Promise<Planned | undefined> {
   const { dir, submodules } = checkout;
-  const text = await readFile(join(dir, SUITE_FILE), 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
-  });
+  const text = await suiteFileOf(dir);
   if (text === undefined) return undefined;
   const suite = parseSuiteFile(text, SUITE_FILE);
   for (const pattern of suite.include) {
@@ -41,6 +40,19 @@ export async function planned(checkout: { dir: string; submodules: string[] }): 
   if (cases.length > MAX_CASES)
     throw new SuiteError(`${SUITE_FILE}: it has ${cases.length} notebooks to run; ${MAX_CASES} are taken`);
   return { suite, cases, notes: notesOn(suite, submodules) };
+}
+
+async function suiteFileOf(dir: string): Promise<string | undefined> {
+  const file = join(dir, SUITE_FILE);
+  const kind = await stat(file).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return undefined;
+    throw error;
+  });
+  if (!kind) return undefined;
+  if (!kind.isFile()) throw new SuiteError(`${SUITE_FILE}: is no file`);
+  if (kind.size > MAX_SUITE_FILE_BYTES)
+    throw new SuiteError(`${SUITE_FILE}: has ${kind.size} bytes; ${MAX_SUITE_FILE_BYTES} are taken`);
+  return readFile(file, 'utf8');
 }
 
 /** Patterns on a person's machine may lead anywhere; here they would lead into the service's. */
