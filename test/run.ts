@@ -42,8 +42,10 @@ const CHECKS: [title: string, ...command: string[]][] = [
   ['dead code', 'knip'],
 ];
 // In this order: what is quick to run and to understand fails first.
-const TIERS = ['unit', 'redis', 'pages', 'lab', 'faults', 'e2e', 'contract', 'cli', 'action'];
+const TIERS = ['unit', 'redis', 'pages', 'lab', 'faults', 'e2e', 'contract'];
 const SLOW_TIERS = [
+  'cli',
+  'action',
   'fuzz',
   'faults-whole',
   'fidelity-std6',
