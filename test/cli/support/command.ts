@@ -72,10 +72,16 @@ export class Command {
     onStart?.(child);
     child.stdin.end(input);
     let stdout = '';
+    // Once: what is told to go twice goes at once.
+    let isInterrupted = false;
+    const interrupt = () => {
+      if (!isInterrupted) child.kill('SIGINT');
+      isInterrupted = true;
+    };
     let stderr = '';
     child.stdout.on('data', (chunk: Buffer) => {
       stdout += chunk.toString();
-      onOutput?.(stdout, () => child.kill('SIGINT'));
+      onOutput?.(stdout, interrupt);
     });
     child.stderr.on('data', (chunk: Buffer) => (stderr += chunk.toString()));
     await once(child, 'close');
