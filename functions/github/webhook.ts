@@ -11,7 +11,7 @@ import { runIdOf } from '../../lib/queue/run-id.ts';
 import type { SuiteQueue } from '../../lib/queue/suite-queue.ts';
 
 export interface WebhookParts {
-  queue: Pick<SuiteQueue, 'taken' | 'add'>;
+  queue: Pick<SuiteQueue, 'taken' | 'remember' | 'add'>;
   repositories: GithubRepositories;
   webhookSecrets: readonly string[];
 }
@@ -75,7 +75,11 @@ async function take(parts: WebhookParts, request: ApiRequest, { atMs, ...asked }
   const [isReplayed, isKnown] = await fromRedis(request, () => parts.queue.taken([bytes, run]));
   if (isReplayed) throw refusal(409, 'known_delivery', 'This was delivered before');
   const data: SuiteJobData = suiteJobData.parse({ ...asked, version: 1, run });
-  if (isKnown) return 'known';
+  if (isKnown) {
+    // So that its replay is refused, and seen in the log, as that of any other.
+    await fromRedis(request, () => parts.queue.remember(bytes));
+    return 'known';
+  }
   await fromRedis(request, () => parts.queue.add('suite', suiteJobId(run), data, [bytes, run]));
   return 'accepted';
 }

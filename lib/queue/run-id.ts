@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 
 /**
- * The id of a suite's run: one for one cause, however often it is told. 128 bits cannot be guessed.
+ * The id of a suite's run: one for one cause, however often it is told. It is no secret: whoever knows
+ * the cause can tell it.
  *
  * @param cause a commit of a repository, or an instant of one of its schedules
  */

@@ -51,6 +51,11 @@ export class SuiteQueue {
     for (const [error] of replies) if (error) throw error;
   }
 
+  /** Remembers what asks for nothing that was not asked for before. @throws {NotReplicatedError} when a failover might lose it */
+  async remember(digest: string): Promise<void> {
+    await replicated(this.#redis, () => this.#redis.set(takenKey(digest), Date.now(), 'EX', TAKEN_SECONDS));
+  }
+
   async close(): Promise<void> {
     await this.#queue.close();
   }

@@ -46,7 +46,8 @@ test('the function that GitHub calls asks for runs of suites, and the courier do
   const queue = new SuiteQueue(queueName, asking, () => undefined);
   stack.defer(() => queue.close());
   await queue.add('suite', 'suite-1', { n: 1 }, ['digest']);
-  expect(await queue.taken(['digest', 'other'])).toEqual([true, false]);
+  await queue.remember('another');
+  expect(await queue.taken(['digest', 'another', 'other'])).toEqual([true, true, false]);
 
   const redis = workerRedis(urlOf('noteburst-courier')).on('error', () => undefined);
   stack.defer(() => redis.disconnect());

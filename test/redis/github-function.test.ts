@@ -189,6 +189,15 @@ describe('what GitHub has not told is refused, and leaves no trace but a line in
     expect(server.lines.filter((line) => line.includes('delivered before'))).toHaveLength(2);
   });
 
+  test('nor is one taken twice that told of a run that was known', async () => {
+    const merge = pullRequestDelivery(REPOSITORY, COMMIT, { action: 'closed', merged: true });
+    expect((await send('pull_request', merge)).status).toBe(202);
+    const push = good();
+    expect(await said(await github('/webhook', push))).toEqual([202, 'known']);
+    expect((await github('/webhook', push)).status).toBe(409);
+    expect(await jobs()).toHaveLength(1);
+  });
+
   test('several times at once it is taken once', async () => {
     const request = good();
     const statuses = await Promise.all(

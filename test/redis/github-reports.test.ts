@@ -24,7 +24,7 @@ let server: TestServer;
 
 beforeAll(async () => {
   await untilReady(redis, 5_000);
-  const nothing = { taken: async () => [], add: async () => undefined };
+  const nothing = { taken: async () => [], remember: async () => undefined, add: async () => undefined };
   server = await serve(
     githubHandler({
       pathPrefix: PATH_PREFIX,
