@@ -41,7 +41,10 @@ beforeAll(async () => {
   const service = createServer((_, response) => void response.writeHead(403).end());
   service.listen(0, '127.0.0.1');
   await once(service, 'listening');
-  stack.defer(() => void service.close().closeAllConnections());
+  stack.defer(() => {
+    service.close();
+    service.closeAllConnections();
+  });
   const outgoing = new Outgoing([allowedHost(`internal:${github.host}`) as AllowedHost]);
   stack.defer(() => outgoing.close());
   const tokenPath = join(dir, 'token');
