@@ -2,7 +2,7 @@ import type { Page } from 'playwright-core';
 import { expect, test } from 'vitest';
 import { functionsOn, type Functions } from '../support/functions-on.ts';
 import { redisOfFile } from '../support/redis.ts';
-import { browserOfFile, describeInBrowser } from './support/browser.ts';
+import { browserOfFile, describeInBrowser, untilTrue } from './support/browser.ts';
 import { ingressOf } from './support/ingress.ts';
 import { PlayedJobs } from './support/jobs.ts';
 import { faultsOf, LOOKS, shoot } from './support/look.ts';
@@ -57,7 +57,7 @@ async function open(page: Page, url: string): Promise<void> {
   await page.goto(url);
   if (!(await page.$('iframe'))) return;
   await page.frameLocator('iframe').locator('.cell').last().waitFor();
-  await page.waitForFunction('document.querySelector("iframe").style.height !== ""');
+  await untilTrue(page, 'document.querySelector("iframe").style.height !== ""');
 }
 
 describeInBrowser('the pages', () => {
