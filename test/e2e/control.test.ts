@@ -101,6 +101,25 @@ describe('a job that an executor has', () => {
     }
   });
 
+  test('ends within a second when the interrupt comes before the code of the cell, so that no reply ever does', async () => {
+    // IPython transforms a cell between its execute_input and its code, where ipykernel only logs a KeyboardInterrupt.
+    const slow = [
+      'import time',
+      'def slowly(lines):',
+      '    if "".join(lines).strip() == "slow": time.sleep(60)',
+      '    return lines',
+      'get_ipython().input_transformers_cleanup.append(slowly)',
+    ];
+    const id = await stack.submit(ipynb({ cells: [codeCell(slow.join('\n')), codeCell('slow')] }));
+    await stack.until(id, ({ progress }) => progress?.current_cell === 1);
+    const begun = performance.now();
+    await cancel(id);
+    const job = await stack.untilComplete(id);
+    expect(performance.now() - begun).toBeLessThan(1_000);
+    expect(job).toMatchObject({ ...CANCELLED, error: { cell_index: 1 } });
+    expect(job).not.toHaveProperty('warnings');
+  });
+
   test('ends within a second when it is cancelled while its kernel starts', async () => {
     // Nobody has used this kernel yet, so that none of it is warm.
     const id = await stack.submit(ipynb(), { kernel_name: 'python3' });

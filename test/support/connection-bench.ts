@@ -30,6 +30,7 @@ export class ConnectionBench {
       },
       {
         replyMs: 50,
+        stoppedReplyMs: 10,
         idleMs: 50,
         probeIntervalMs: 20,
         readyIntervalMs: 20,

@@ -112,6 +112,21 @@ describe('execute', () => {
     expect(bench.server.counts.opened).toBe(2);
   });
 
+  test.each(['before', 'after'])(
+    'a reply is not waited for when the request was stopped %s its idle',
+    async (when) => {
+      const stop = new AbortController();
+      bench.server.onExecute = (kernel, request) => {
+        if (when === 'before') stop.abort();
+        kernel.send('iopub', 'status', { execution_state: 'idle' }, request);
+        if (when === 'after') setTimeout(() => stop.abort(), 20);
+      };
+      await bench.ready({ replyMs: 60_000 });
+      const result = await bench.connection.execute('', { ...ignore, stop: stop.signal });
+      expect(result).toMatchObject({ missing: 'reply' });
+    },
+  );
+
   test('a lost idle is reported, after a grace that each output extends', async () => {
     bench.server.onExecute = (kernel, request) => {
       kernel.send('shell', 'execute_reply', { status: 'ok' }, request);

@@ -16,6 +16,7 @@ export interface ConnectionTimings extends FutureGraces, WatchTimings, LinkTimin
 
 export const DEFAULT_TIMINGS: ConnectionTimings = {
   replyMs: 2_000,
+  stoppedReplyMs: 250,
   idleMs: 10_000,
   probeIntervalMs: 500,
   silenceMs: 750,

@@ -3,6 +3,8 @@ import { isStatus, type KernelMessage } from './messages.ts';
 export interface FutureGraces {
   /** Wait for the reply after idle has come, in ms: jupyter-server-documents loses replies now and then. */
   replyMs: number;
+  /** The same for a request that was interrupted: ipykernel sends no reply when SIGINT comes just before the cell's code. */
+  stoppedReplyMs: number;
   /** Wait for idle after the reply, in ms, counted anew from each iopub message of the request. */
   idleMs: number;
 }
@@ -27,6 +29,7 @@ export class RequestFuture {
   #reply: KernelMessage | undefined;
   #idle: KernelMessage | undefined;
   #grace: NodeJS.Timeout | undefined;
+  #stopped = false;
 
   constructor(msgId: string, graces: FutureGraces) {
     const { promise, resolve, reject } = Promise.withResolvers<Settled>();
@@ -51,6 +54,12 @@ export class RequestFuture {
     if (this.#idle !== undefined || this.#reply !== undefined) this.#advance();
   }
 
+  /** The request is being interrupted: its reply may never come. */
+  stop(): void {
+    this.#stopped = true;
+    if (this.#idle !== undefined) this.#advance();
+  }
+
   /** Ends it with what has come: the kernel is known to be done with it. */
   settle(): void {
     clearTimeout(this.#grace);
@@ -67,7 +76,8 @@ export class RequestFuture {
     clearTimeout(this.#grace);
     if (this.#idle !== undefined && this.#reply !== undefined) this.settle();
     else {
-      const graceMs = this.#idle !== undefined ? this.#graces.replyMs : this.#graces.idleMs;
+      const { idleMs, replyMs, stoppedReplyMs } = this.#graces;
+      const graceMs = this.#idle === undefined ? idleMs : this.#stopped ? stoppedReplyMs : replyMs;
       this.#grace = setTimeout(() => this.settle(), graceMs);
     }
   }

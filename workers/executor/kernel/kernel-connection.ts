@@ -27,7 +27,10 @@ export interface ExecuteOptions {
   onIopub: (message: KernelMessage) => void;
   /** Gives the waiting up, rejecting with its reason; the kernel goes on (interrupt it first). */
   signal?: AbortSignal;
-  /** Once it fires, code that has not been sent yet, as the socket is away, is not sent any more; rejects with its reason. */
+  /**
+   * Once it fires, code that has not been sent yet, as the socket is away, is not sent any more; rejects with its reason.
+   * What has been sent is about to be interrupted, so that a missing reply is not waited for as long.
+   */
   stop?: AbortSignal;
   /** Nothing is heard of it once it is done, and it does not count as a use of the kernel. */
   silent?: boolean;
@@ -139,6 +142,8 @@ export class KernelConnection {
     this.#executions.set(future.msgId, execution);
     const giveUp = () => future.fail(options.signal?.reason as Error);
     options.signal?.addEventListener('abort', giveUp, { once: true });
+    const stop = () => future.stop();
+    options.stop?.addEventListener('abort', stop, { once: true });
     this.#watch.start();
     try {
       const result = await execution.result();
@@ -147,6 +152,7 @@ export class KernelConnection {
       return result;
     } finally {
       options.signal?.removeEventListener('abort', giveUp);
+      options.stop?.removeEventListener('abort', stop);
       this.#pending.delete(future.msgId);
       if (content.silent) this.#listeners.delete(future.msgId);
       this.#executions.delete(future.msgId);

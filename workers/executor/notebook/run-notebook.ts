@@ -167,7 +167,7 @@ class NotebookRun {
         });
         giveUp.abort();
       }
-      if (result !== undefined) this.#take(result, index);
+      if (result !== undefined) this.#take(result, index, stopped);
       const error = result === undefined ? undefined : this.#error(result, index);
       if (stopped) return this.#stopped(stop.reason, index, error);
       return error === undefined || allowed ? {} : { error };
@@ -212,11 +212,14 @@ class NotebookRun {
     return new OutputLimitError('The notebook was stopped by one output that is too large', { cause: error });
   }
 
-  #take(result: ExecuteResult, index: number): void {
+  #take(result: ExecuteResult, index: number, stopped: boolean): void {
     const record = this.outputs.cell(index);
     if (result.reply.execution_count !== undefined) record.executionCount = result.reply.execution_count;
     if (result.repliedAt !== undefined) record.timing['shell.execute_reply'] = result.repliedAt;
-    if (result.missing !== undefined) this.warnings.push(`Cell ${index}: ${lossOf(result, result.missing)}`);
+    // An interrupted cell may well have no reply, and how it ended is no question.
+    if (result.missing !== undefined && !(stopped && result.missing === 'reply')) {
+      this.warnings.push(`Cell ${index}: ${lossOf(result, result.missing)}`);
+    }
     for (const comm of this.outputs.takeComms()) {
       if (this.#options.kernel.sendComm(comm)) continue;
       this.warnings.push(`Cell ${index}: an Output widget holds too much for the kernel to be told of it`);
