@@ -21,13 +21,17 @@ export const UNPLACED = 2 ** 21 - 1;
 /** Tags that have come so far are moved back, or those that no longer fit would all be the last. */
 const LAST_TAG = UNPLACED - 1;
 
+/** Callers whose next jobs have one tag, as far as they are looked at. */
+const MAX_TIED = 64;
+
 // Longer than jobs wait; without it, callers would only be treated as new.
 const FLOWS_TTL_SECONDS = 7 * 86_400;
 
 /**
- * The clock is the highest tag of the jobs that were started: remembered, or found at those that run, or known from
- * the job that is next, as the one before it of its flow has been started. Ties are served in the order of arrival, which
- * BullMQ has put into the score's lower 32 bits.
+ * The clock is the highest tag of the jobs that were started: remembered, or found at those that run, or known from the
+ * job that is next. The one before it of its flow has been started, and so have all that flows had to do before its
+ * tag; those with its tag, when they wait no more. Ties are served in the order of arrival, which BullMQ has put into the
+ * score's lower 32 bits.
  */
 const PLACE = `${PACE}
 local job, prioritized, active, wait, delayed, flows = unpack(KEYS)
@@ -57,6 +61,19 @@ local function rebase(by)
   for n = 1, #known, 2 do redis.call('ZADD', flows, moved(tonumber(known[n + 1])), known[n]) end
 end
 
+-- Whether a flow's last job had this tag, which is the first that waits, and waits no more. With many of them nobody looks.
+local function has_started(tag)
+  local function of_tag(set, from, to) return redis.call('ZRANGE', set, from, to, 'BYSCORE', 'LIMIT', 0, ${MAX_TIED}) end
+  local function score(of) return string.format('%.0f', of * BELOW) end
+  local waiting, tied = {}, of_tag(prioritized, score(tag), '(' .. score(tag + 1))
+  if #tied == ${MAX_TIED} then return false end
+  for _, other in ipairs(tied) do waiting[redis.call('HGET', prefix .. other, 'flow') or ''] = true end
+  for _, other in ipairs(of_tag(flows, tag, tag)) do
+    if other ~= CLOCK and not waiting[other] then return true end
+  end
+  return false
+end
+
 if redis.call('HGET', job, 'priority') == unplaced then
   local others = redis.call('ZCARD', prioritized) - 1 + redis.call('LLEN', active) + redis.call('LLEN', wait)
     + redis.call('ZCARD', delayed)
@@ -66,7 +83,10 @@ if redis.call('HGET', job, 'priority') == unplaced then
   local head = redis.call('ZRANGE', prioritized, 0, 0, 'WITHSCORES')
   if head[1] ~= id then
     local head_cost = tonumber(redis.call('HGET', prefix .. head[1], 'cost')) or ${COSTS.batch}
-    clock = math.max(clock, math.floor(tonumber(head[2]) / BELOW) - head_cost)
+    local head_tag = math.floor(tonumber(head[2]) / BELOW)
+    local before = redis.call('ZREVRANGEBYSCORE', flows, '(' .. head_tag, '-inf', 'WITHSCORES', 'LIMIT', 0, 1)
+    clock = math.max(clock, head_tag - head_cost, tonumber(before[2]) or 0)
+    if clock < head_tag and has_started(head_tag) then clock = head_tag end
   end
   local function tag_from(from)
     return math.max(from - 1, tonumber(redis.call('ZSCORE', flows, flow)) or 0) + cost
@@ -77,7 +97,7 @@ if redis.call('HGET', job, 'priority') == unplaced then
     clock, tag = 1, tag_from(1)
   end
   tag = math.min(tag, last_tag)
-  redis.call('HSET', job, 'priority', tag, 'cost', cost)
+  redis.call('HSET', job, 'priority', tag, 'cost', cost, 'flow', flow)
   redis.call('ZADD', prioritized, tag * BELOW + redis.call('ZSCORE', prioritized, id) % BELOW, id)
   redis.call('ZREMRANGEBYSCORE', flows, '-inf', '(' .. clock)
   redis.call('ZADD', flows, clock, CLOCK, tag, flow)

@@ -108,6 +108,15 @@ describe('callers', () => {
     expect(await run(8)).toEqual(['b2', 'c1', 'a51', 'b3', 'c2', 'a52', 'b4', 'c3']);
   });
 
+  test('who were served until now are behind two jobs of one who is new, though nothing of theirs is left', async () => {
+    await addMany(2, 'b');
+    await addMany(2, 'a');
+    await run(3);
+    await addMany(3, 'c');
+    await add('b');
+    expect(await run(5)).toEqual(['a2', 'c1', 'c2', 'b3', 'c3']);
+  });
+
   test('are new again once nothing is left', async () => {
     await addMany(5, 'a');
     await run(5);
