@@ -8,7 +8,13 @@ const project = (name: string, extra: object = {}) => ({
 
 /** Last, so that it ends first what tests have left. */
 const RUN = 'test/support/global-run.ts';
-const onRedis = { globalSetup: ['test/support/global-redis.ts', RUN], testTimeout: 20_000 };
+// vitest would leave a core to itself, and take one of two.
+const AT_ONCE = 2;
+const onRedis = {
+  globalSetup: ['test/support/global-redis.ts', RUN],
+  testTimeout: 20_000,
+  maxWorkers: AT_ONCE,
+};
 
 // Labs and kernels share two cores: files one after the other, or their waits would be each other's.
 const onPlatform = {
@@ -44,12 +50,13 @@ export default defineConfig({
     passWithNoTests: false,
     projects: [
       // Their bound is for a hang: a busy machine takes its time for what only computes.
-      project('unit', { testTimeout: 20_000 }),
+      project('unit', { testTimeout: 20_000, maxWorkers: AT_ONCE }),
       project('redis', onRedis),
-      // Browsers share two cores as well.
-      project('pages', { ...onRedis, maxWorkers: 2 }),
+      project('pages', onRedis),
       project('lab', onPlatform),
       project('e2e', onPlatform),
+      // `npm start`, which brings its own platform.
+      project('start', { globalSetup: RUN, fileParallelism: false, testTimeout: 60_000 }),
       onKind('kinds', 'std6', OF_KERNELS),
       onKind('kinds', 'std7', OF_KERNELS, OVER_HTTP),
       onKind('kinds', 'jsd', OF_KERNELS, OVER_HTTP),

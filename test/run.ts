@@ -44,6 +44,7 @@ const CHECKS: [title: string, ...command: string[]][] = [
 // In this order: what is quick to run and to understand fails first.
 const TIERS = ['unit', 'redis', 'pages', 'lab', 'faults', 'e2e', 'contract'];
 const SLOW_TIERS = [
+  'start',
   'cli',
   'action',
   'fuzz',

@@ -1,22 +1,23 @@
 import { Worker } from 'bullmq';
+import { Redis } from 'ioredis';
 import { expect, test } from 'vitest';
 import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
 import { workerRedis } from '../../lib/queue/redis.ts';
 import { identity } from '../support/function-server.ts';
 import { functionsOn } from '../support/functions-on.ts';
 import { ipynb } from '../support/notebooks.ts';
-import { redisOfFile } from '../support/redis.ts';
-
-const file = await redisOfFile();
+import { TestRedisServer } from '../support/redis-server.ts';
 
 test('a poll of an ended job that its caller knows costs Redis one command', async () => {
   await using stack = new AsyncDisposableStack();
-  const { submit, status, redis, queueName } = await functionsOn(file.url, file.newQueueName(), stack);
+  // One of its own: a client that begins to monitor may trip over others' commands.
+  const { url } = stack.use(await TestRedisServer.start());
+  const { submit, status, redis, queueName } = await functionsOn(url, 'poll-cost', stack);
   const headers = { ...identity('alice'), 'Content-Type': 'application/json' };
   const body = JSON.stringify({ ipynb: ipynb() });
   const accepted = await fetch(`${submit.url}/noteburst/v1/notebooks/`, { method: 'POST', headers, body });
   const { job_id: id } = (await accepted.json()) as { job_id: string };
-  const connection = workerRedis(file.url);
+  const connection = workerRedis(url);
   stack.defer(() => connection.disconnect());
   const worker = new Worker(queueName, null, { connection, prefix: KEY_PREFIX, autorun: false });
   stack.defer(() => worker.close());
@@ -29,7 +30,9 @@ test('a poll of an ended job that its caller knows costs Redis one command', asy
   expect(first.status).toBe(200);
   const known = first.headers.get('etag') ?? '';
   const commands: string[][] = [];
-  const monitor = await file.redis.monitor();
+  const admin = new Redis(url);
+  stack.defer(() => admin.disconnect());
+  const monitor = await admin.monitor();
   stack.defer(() => monitor.disconnect());
   const address = / addr=(\S+)/.exec(await redis.client('INFO'))?.[1];
   monitor.on('monitor', (_, args: string[], source: string) => source === address && commands.push(args));

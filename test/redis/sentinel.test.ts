@@ -112,7 +112,7 @@ test('after a failover every client is on the new master, which has all that was
       await sleep(10);
     }
   })();
-  await vi.waitUntil(() => accepted.length > 20, { interval: 5 });
+  await vi.waitUntil(() => accepted.length > 20, { timeout: 10_000, interval: 5 });
   // A command that waits for something, as BullMQ's does.
   const waiting = worker.bzpopmin(`${KEY_PREFIX}:list`, 0);
   const master = await sentinel.master();
@@ -134,7 +134,7 @@ test('after a failover every client is on the new master, which has all that was
     interval: 20,
     timeout: 5_000,
   });
-  await vi.waitUntil(() => heard.includes('said'));
+  await vi.waitUntil(() => heard.includes('said'), { timeout: 5_000 });
   await master.start();
 });
 
