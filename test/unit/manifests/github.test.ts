@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import { WEBHOOK_BODIES } from '../../../functions/github/webhook.ts';
@@ -5,6 +6,11 @@ import { githubFunctionConfig } from '../../../lib/config/github-function.ts';
 import { parseEnv } from '../../../lib/config/env.ts';
 import { builder, built, workloads, type Workload } from '../../support/manifests.ts';
 import { courierEnv } from '../../../workers/courier/config.ts';
+import { CACHED } from '../../../workers/courier/repositories/clones.ts';
+import { READ_OUT } from '../../../workers/courier/suites/suites.ts';
+
+/** More than run in one courier. */
+const SUITES = 10;
 
 const rule = z.object({
   config: z.object({
@@ -64,6 +70,23 @@ describe.skipIf(!builder)('suites of repositories', () => {
     expect(writable).toEqual([mount(cache)]);
     const { emptyDir } = spec.volumes.find(({ name }) => name === writable[0]?.name) ?? {};
     expect(emptyDir).toBeDefined();
+  });
+
+  test('clones, and the files of suites that run, have room where they go', () => {
+    const { spec, environment } = program('courier');
+    const { NOTEBURST_GITHUB_MAX_REPOSITORY_BYTES: largest } = parseEnv(courierEnv, environment);
+    const clones = CACHED * largest;
+    const volume = spec.volumes.find(({ name }) => name === 'scratch');
+    const { sizeLimit } = z.object({ sizeLimit: z.string() }).parse(volume?.emptyDir);
+    const room = Number(/^(\d+)Gi$/.exec(sizeLimit)?.[1]) * 2 ** 30;
+    expect(room).toBeGreaterThanOrEqual(clones + SUITES * READ_OUT.bytes);
+    const operations = readFileSync('docs/operations.md', 'utf8');
+    expect(operations).toContain(`four times that in all, ${clones / 2 ** 30} GiB`);
+    expect(operations).toContain(`a suite that runs has ${READ_OUT.bytes / 2 ** 20} MiB`);
+    expect(operations).toContain(`\`/tmp\` has ${room / 2 ** 30} GiB`);
+    expect(courierEnv.shape.NOTEBURST_GITHUB_CACHE_PATH.description).toContain(
+      `${READ_OUT.bytes / 2 ** 20} MiB at most for each suite`,
+    );
   });
 
   test('nobody comes in without a token, but for GitHub to its one path', () => {

@@ -7,6 +7,9 @@ export class GitError extends Error {
   override readonly name = 'GitError';
 }
 
+/** It printed more than it may. */
+export class TooMuchOutputError extends GitError {}
+
 export interface GitCall {
   /** The bare repository. */
   repository: string;
@@ -71,7 +74,7 @@ export async function git(call: GitCall): Promise<Buffer> {
   try {
     const [code] = (await once(child, 'close')) as [number | null];
     signal.throwIfAborted();
-    if (bytes > maxBytes) throw new GitError(`git printed more than ${maxBytes} bytes`);
+    if (bytes > maxBytes) throw new TooMuchOutputError(`git printed more than ${maxBytes} bytes`);
     if (code !== 0) throw new GitError(complaint.trim() || `git ended with ${code}`);
     return Buffer.concat(printed);
   } finally {

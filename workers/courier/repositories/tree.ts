@@ -2,7 +2,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { GivenUpError } from '../errors.ts';
-import { git, GitError } from './git.ts';
+import { git, GitError, TooMuchOutputError } from './git.ts';
 
 interface TreeFile {
   path: string;
@@ -32,9 +32,15 @@ const MAX_PATH_CHARS = 400;
 
 const REGULAR = new Set(['100644', '100755', '100664']);
 
+/** @throws {GivenUpError} {@link GitError} */
 export async function listTree(repository: string, commit: string, signal: AbortSignal): Promise<Tree> {
   const args = ['ls-tree', '-r', '-z', '--long', '--full-tree', commit];
-  const listing = await git({ repository, args, signal, maxBytes: MAX_LISTING_BYTES });
+  const listing = await git({ repository, args, signal, maxBytes: MAX_LISTING_BYTES }).catch(
+    (error: unknown) => {
+      if (!(error instanceof TooMuchOutputError)) throw error;
+      throw new GivenUpError('The repository has more files than are looked through');
+    },
+  );
   const tree: Tree = { files: [], submodules: [] };
   for (const line of listing.toString().split('\0')) {
     const { mode = '', type, id = '', bytes, path = '' } = ENTRY.exec(line)?.groups ?? {};

@@ -39,7 +39,7 @@ export const suitesEnv = {
     .string()
     .default('/tmp/noteburst-repositories')
     .describe(
-      'The folder for clones, of four times the largest repository, and for what is read out of them; no other process uses it.',
+      'The folder for clones, which have four times the largest repository at most, and for what is read out of them, 64 MiB at most for each suite that runs; no other process uses it.',
     ),
   NOTEBURST_GITHUB_MAX_REPOSITORY_BYTES: positiveInteger
     .default(512 * 1024 * 1024)

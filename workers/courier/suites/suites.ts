@@ -27,7 +27,7 @@ export interface SuitesParts {
 export type SuiteHandlers = Record<Extract<CourierKind, 'suite' | 'schedules'>, CourierHandler>;
 
 /** Of notebooks, without data: what a suite reads is on the platform. */
-const READ_OUT = { files: 5_000, bytes: 64 * 1024 * 1024 };
+export const READ_OUT = { files: 5_000, bytes: 64 * 1024 * 1024 };
 
 /** What the courier does with repositories. */
 export function suiteHandlers(parts: SuitesParts): SuiteHandlers {
