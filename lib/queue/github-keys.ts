@@ -15,6 +15,6 @@ export const runsKey = (repository: string): string =>
 export const lastRunKey = (repository: string, branch: string): string =>
   `${KEY_PREFIX}:github:last:${repository.toLowerCase()}:${branch}`;
 
-/** A hash, by the name of a schedule: the instant, in ms, up to which it was looked at. */
+/** A hash, by the schedules that there are: the instant, in ms, up to which each was looked at. */
 export const schedulesKey = (repository: string): string =>
   `${KEY_PREFIX}:github:schedules:${repository.toLowerCase()}`;

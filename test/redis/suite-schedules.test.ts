@@ -4,11 +4,12 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import type { SuiteJobData } from '../../lib/contract/suite-job.ts';
 import { allowedHost, type AllowedHost } from '../../lib/outgoing/allowed-hosts.ts';
+import { schedulesKey } from '../../lib/queue/github-keys.ts';
 import { GithubApi } from '../../workers/courier/github/github-api.ts';
 import { Outgoing } from '../../workers/courier/outgoing/outgoing.ts';
 import { scheduleKeeper } from '../../workers/courier/suites/schedules.ts';
 import { APP_ID, FakeGithub, INSTALLATION } from '../support/fake-github.ts';
-import { GitRepository } from '../support/git-repository.ts';
+import { GitRepository, type Content } from '../support/git-repository.ts';
 import { capturedLog } from '../support/log.ts';
 import { redisOfFile } from '../support/redis.ts';
 import { PrivateCa } from '../support/tls-proxy.ts';
@@ -20,6 +21,8 @@ const { log, lines } = capturedLog();
 let github: FakeGithub;
 let git: GitRepository;
 let added: { id: string; data: SuiteJobData }[];
+/** Before something is added. */
+let adding: () => Promise<void>;
 let look: (at: string) => Promise<void>;
 
 beforeAll(async () => {
@@ -32,7 +35,10 @@ beforeAll(async () => {
   stack.defer(() => outgoing.close());
   const { privateKey, apiUrl } = github;
   const api = new GithubApi({ apiUrl, appId: APP_ID, privateKey }, outgoing);
-  const add = async (id: string, data: SuiteJobData) => void added.push({ id, data });
+  const add = async (id: string, data: SuiteJobData) => {
+    await adding();
+    added.push({ id, data });
+  };
   // One where the app is not must not keep another from being looked at.
   const repositories = ['stranger/notes', 'other/*', git.name];
   const keep = scheduleKeeper({ redis: file.redis, api, repositories, add, log });
@@ -47,10 +53,12 @@ beforeAll(async () => {
 afterAll(() => stack.disposeAsync());
 beforeEach(async () => {
   added = [];
+  adding = async () => undefined;
   lines.length = 0;
   await file.redis.flushdb();
 });
 
+const kept = () => file.redis.hgetall(schedulesKey(git.name));
 const NIGHTLY = 'schedules: [{ name: nightly, cron: "30 2 * * *" }]\n';
 
 test('what has come since it was looked at last is run, at the head of the default branch', async () => {
@@ -93,6 +101,42 @@ test('two at once, and one that died over it, start it under the same id', async
   expect(new Set(added.map(({ id }) => id)).size).toBe(1);
 });
 
+test('a look that took long does not take back what a later one has seen', async () => {
+  git.commit({ 'noteburst.yaml': NIGHTLY });
+  await look('2026-11-20T12:00:00Z');
+  const later = Promise.withResolvers<void>();
+  const waits = Promise.withResolvers<void>();
+  adding = () => {
+    adding = async () => undefined;
+    waits.resolve();
+    return later.promise;
+  };
+  const slow = look('2026-11-21T02:30:10Z');
+  await waits.promise;
+  await look('2026-11-21T12:00:00Z');
+  later.resolve();
+  await slow;
+  expect(Object.values(await kept())).toEqual([String(Date.parse('2026-11-21T12:00:00Z'))]);
+  expect(new Set(added.map(({ id }) => id)).size).toBe(1);
+});
+
+test('of schedules that are gone nothing is kept, and one that comes back begins then', async () => {
+  git.commit({
+    'noteburst.yaml': 'schedules: [{ name: a, cron: "0 1 * * *" }, { name: b, cron: "0 2 * * *" }]\n',
+  });
+  await look('2026-11-20T00:00:00Z');
+  expect(Object.keys(await kept())).toHaveLength(2);
+  git.commit({ 'noteburst.yaml': 'schedules: [{ name: b, cron: "0 2 * * *" }]\n' });
+  await look('2026-11-20T00:05:00Z');
+  expect(Object.keys(await kept())).toEqual([JSON.stringify(['b', '0 2 * * *', 'UTC'])]);
+  git.commitOnly({ 'a.txt': '' });
+  await look('2026-11-20T03:00:00Z');
+  expect(await file.redis.exists(schedulesKey(git.name))).toBe(0);
+  git.commit({ 'noteburst.yaml': NIGHTLY });
+  await look('2026-11-21T03:00:00Z');
+  expect(added).toEqual([]);
+});
+
 test('hours are those of the time zone', async () => {
   git.commit({ 'noteburst.yaml': 'schedules: [{ cron: "0 3 * * *", timezone: America/Santiago }]\n' });
   await look('2026-11-20T05:00:00Z');
@@ -102,11 +146,27 @@ test('hours are those of the time zone', async () => {
   expect(added).toHaveLength(1);
 });
 
-test('a repository without a suite file, or with a wrong one, has none', async () => {
+test('a repository without a suite file has none, of which nothing is to be said', async () => {
   git.commitOnly({ 'a.txt': '' });
   await look('2026-11-20T00:00:00Z');
-  git.commit({ 'noteburst.yaml': 'schedules: [{ cron: "61 * * * *" }]\n' });
+  expect(lines.filter((line) => line.includes(git.name))).toEqual([]);
+});
+
+test.each<[string, Content, string]>([
+  ['a file that is wrong', 'schedules: [{ cron: "61 * * * *" }]\n', 'noteburst.yaml:1'],
+  ['a file that is too large', `# ${'x'.repeat(256 * 1024)}\n${NIGHTLY}`, '262144 are taken'],
+  ['a link', { link: 'elsewhere.yaml' }, 'is no file, but a symlink'],
+  ['a submodule', { submodule: 'c'.repeat(40) }, 'is no file, but a submodule'],
+  ['a folder', 'a', 'is no file, but a directory'],
+])('%s in the place of the suite file is told in the log', async (kind, content, message) => {
+  git.commitOnly({ 'noteburst.yaml': NIGHTLY });
+  await look('2026-11-20T00:00:00Z');
+  git.commitOnly({ [kind === 'a folder' ? 'noteburst.yaml/a' : 'noteburst.yaml']: content });
   await look('2026-11-21T00:00:00Z');
   expect(added).toEqual([]);
-  expect(lines.join('')).toContain('noteburst.yaml:1');
+  expect(lines.filter((line) => line.includes(git.name)).join('')).toContain(message);
+  // What is missed meanwhile is caught up.
+  git.commitOnly({ 'noteburst.yaml': NIGHTLY });
+  await look('2026-11-22T00:00:00Z');
+  expect(added).toHaveLength(1);
 });

@@ -50,9 +50,14 @@ async function suiteFileOf(dir: string): Promise<string | undefined> {
   });
   if (!kind) return undefined;
   if (!kind.isFile()) throw new SuiteError(`${SUITE_FILE}: is no file`);
-  if (kind.size > MAX_SUITE_FILE_BYTES)
-    throw new SuiteError(`${SUITE_FILE}: has ${kind.size} bytes; ${MAX_SUITE_FILE_BYTES} are taken`);
+  assertSuiteFileBytes(kind.size);
   return readFile(file, 'utf8');
+}
+
+/** @throws {SuiteError} */
+export function assertSuiteFileBytes(bytes: number): void {
+  if (bytes > MAX_SUITE_FILE_BYTES)
+    throw new SuiteError(`${SUITE_FILE}: has ${bytes} bytes; ${MAX_SUITE_FILE_BYTES} are taken`);
 }
 
 /** Patterns on a person's machine may lead anywhere; here they would lead into the service's. */

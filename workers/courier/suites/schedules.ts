@@ -4,11 +4,12 @@ import { z } from 'zod';
 import { suiteJobId, type SuiteJobData } from '../../../lib/contract/suite-job.ts';
 import type { Logger } from '../../../lib/logger.ts';
 import { runIdOf } from '../../../lib/queue/run-id.ts';
-import { schedulesKey } from '../../../lib/queue/github-keys.ts';
 import { dueSince } from '../../../suite/schedule.ts';
-import { parseSuiteFile, SUITE_FILE, type Schedule } from '../../../suite/suite-file.ts';
+import { parseSuiteFile, SUITE_FILE, SuiteError, type Schedule } from '../../../suite/suite-file.ts';
 import type { CourierHandler } from '../courier-queue.ts';
 import type { GithubApi } from '../github/github-api.ts';
+import { identityOf, lookedAt, noteLook } from './looked.ts';
+import { assertSuiteFileBytes } from './planned.ts';
 
 export interface SchedulesParts {
   redis: Redis;
@@ -20,13 +21,16 @@ export interface SchedulesParts {
   log: Logger;
 }
 
-/** Longer than anybody pauses a repository's suite. */
-const LOOKED_AT_SECONDS = 90 * 86_400;
-
 const jobData = z.object({ version: z.literal(1), at_ms: z.number() });
 const installationAnswer = z.object({ id: z.number() });
 const repositoryAnswer = z.object({ default_branch: z.string() });
 const commitAnswer = z.object({ sha: z.string() });
+/** Links within the repository are followed by GitHub; the content of a file of more than 1 MB is not in it. */
+const contentsAnswer = z.union([
+  z.array(z.unknown()).transform(() => ({ type: 'directory' as const })),
+  z.object({ type: z.literal('file'), size: z.number(), content: z.string() }),
+  z.object({ type: z.enum(['symlink', 'submodule']) }),
+]);
 
 export function scheduleKeeper(parts: SchedulesParts): CourierHandler {
   return async ({ data, signal }) => {
@@ -61,24 +65,26 @@ async function look(
   const { sha: commit } = commitAnswer.parse(
     await ask('GET /repos/{owner}/{repo}/commits/{ref}', { ref: branch }),
   );
-  const raw = { path: SUITE_FILE, ref: commit, mediaType: { format: 'raw' } };
-  const text = await ask('GET /repos/{owner}/{repo}/contents/{path}', raw);
-  if (typeof text !== 'string') return;
-  const { schedules } = parseSuiteFile(text, SUITE_FILE);
-  const key = schedulesKey(repository);
+  const contents = await ask('GET /repos/{owner}/{repo}/contents/{path}', { path: SUITE_FILE, ref: commit });
+  const schedules = contents === undefined ? [] : schedulesIn(contents);
+  const looked = await lookedAt(redis, repository);
   for (const schedule of schedules) {
-    const looked = await redis.hget(key, identityOf(schedule));
-    const due = looked === null ? undefined : dueSince(schedule, Number(looked), nowMs);
-    if (due !== undefined) {
-      const run = runIdOf(`${repository.toLowerCase()}@${identityOf(schedule)}@${due}`);
-      const common = { version: 1, run, repository, commit, installation, branch } as const;
-      await parts.add(suiteJobId(run), { ...common, event: 'schedule', schedule: schedule.name });
-    }
-    // Behind what was added: that is added once, however often it is.
-    if (looked !== null && nowMs <= Number(looked)) continue;
-    await redis.multi().hset(key, identityOf(schedule), nowMs).expire(key, LOOKED_AT_SECONDS).exec();
+    const identity = identityOf(schedule);
+    const lookedMs = looked.get(identity);
+    const due = lookedMs === undefined ? undefined : dueSince(schedule, lookedMs, nowMs);
+    if (due === undefined) continue;
+    const run = runIdOf(`${repository.toLowerCase()}@${identity}@${due}`);
+    const common = { version: 1, run, repository, commit, installation, branch } as const;
+    await parts.add(suiteJobId(run), { ...common, event: 'schedule', schedule: schedule.name });
   }
+  // Behind what was added: that is added once, however often it is.
+  await noteLook(redis, repository, schedules, nowMs);
 }
 
-/** Another time is another schedule, which begins now. */
-const identityOf = ({ name, cron, timezone }: Schedule): string => JSON.stringify([name, cron, timezone]);
+/** @throws {SuiteError} for what is no suite file, or too large a one */
+function schedulesIn(contents: unknown): Schedule[] {
+  const found = contentsAnswer.parse(contents);
+  if (found.type !== 'file') throw new SuiteError(`${SUITE_FILE}: is no file, but a ${found.type}`);
+  assertSuiteFileBytes(found.size);
+  return parseSuiteFile(Buffer.from(found.content, 'base64').toString(), SUITE_FILE).schedules;
+}
