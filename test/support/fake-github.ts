@@ -4,50 +4,47 @@ import { createServer, type Server } from 'node:https';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { text } from 'node:stream/consumers';
-import type { Annotation } from '../../workers/courier/github/check-run.ts';
 import type { GitRepository } from './git-repository.ts';
+import { NOT_FOUND, refusal, type Asked, type Call, type Reply } from './github-api/call.ts';
+import { FakeCheckRuns, type ShownCheckRun } from './github-api/check-runs.ts';
+import { commitOf, contentsOf, shaOf } from './github-api/contents.ts';
+import { assertAnswer, example, problemOfBody } from './github-api/published.ts';
 import type { PrivateCa } from './tls-proxy.ts';
 
-/** As GitHub's API shows one, as far as it is asked for. */
-export interface ShownCheckRun {
-  id: number;
-  name: string;
-  head_sha: string;
-  external_id: string;
-  status: string;
-  conclusion?: string;
-  details_url: string;
-  output: { title?: string; summary?: string; annotations_count: number; annotations: Annotation[] };
-}
-
-interface Asked {
-  method: string;
-  path: string;
-  authorization: string;
-  body: Record<string, unknown>;
-}
-interface Reply {
-  status: number;
-  json?: unknown;
-  text?: string;
-  headers?: Record<string, string>;
-}
+/** What the app may do where it is installed. */
+const PERMISSIONS = { metadata: 'read', contents: 'read', pull_requests: 'read', checks: 'write' };
+const UNAUTHORIZED = refusal(401, 'Bad credentials');
+const FORBIDDEN = refusal(403, 'Resource not accessible by integration');
 
 export const APP_ID = '4711';
 export const INSTALLATION = 55;
-const BATCH = 50;
 
-/** GitHub over real https, on loopback as `localhost`: what the app asks of its API, in GitHub's shapes, and git. */
+type Permissions = Readonly<Record<string, string>>;
+interface Route {
+  name: string;
+  path: RegExp;
+  /** Of a token, such as `checks:write`; absent: the app itself asks. */
+  needs?: string;
+  answer: (call: Call) => Reply;
+}
+
+/**
+ * GitHub over real https, on loopback as `localhost`, with one repository: git, and what the app asks of the API. What is asked
+ * and what is answered are held against what GitHub publishes.
+ */
 export class FakeGithub implements AsyncDisposable {
   readonly privateKey: string;
-  readonly checkRuns: ShownCheckRun[] = [];
   readonly asked: Asked[] = [];
   /** Answers in the place of the API, where it wants to. */
   instead: (asked: Asked) => Reply | undefined = () => undefined;
+  /** So many POSTs do what they ask for, and are answered by 502. */
+  lostAnswers = 0;
+  readonly #checks = new FakeCheckRuns(Number(APP_ID));
   readonly #publicKey: string;
-  readonly #tokens = new Map<string, Record<string, string>>();
+  readonly #tokens = new Map<string, Permissions>();
   readonly #server: Server;
   readonly #repository: GitRepository;
+  readonly #routes: Route[];
 
   private constructor(ca: PrivateCa, repository: GitRepository) {
     const keys = generateKeyPairSync('rsa', { modulusLength: 2_048 });
@@ -55,6 +52,7 @@ export class FakeGithub implements AsyncDisposable {
     this.privateKey = keys.privateKey.export({ type: 'pkcs1', format: 'pem' }) as string;
     this.#publicKey = keys.publicKey.export({ type: 'spki', format: 'pem' }) as string;
     this.#repository = repository;
+    this.#routes = this.#allRoutes();
     this.#server = createServer(ca.server, (request, response) => void this.#take(request, response));
     this.#server.on('tlsClientError', () => undefined);
   }
@@ -75,40 +73,90 @@ export class FakeGithub implements AsyncDisposable {
     return `https://${this.host}/api/v3`;
   }
 
+  /** Those that were made, oldest first. */
+  get checkRuns(): ShownCheckRun[] {
+    return this.#checks.all;
+  }
+
+  #allRoutes(): Route[] {
+    const git = this.#repository;
+    const repo = '/repos/{owner}/{repo}';
+    const route = (name: string, answer: Route['answer'], needs?: string): Route => {
+      const path = name.replace(/^\w+ /, '').replaceAll(/\{(\w+)\}/g, '(?<$1>[^/]+)');
+      return { name, path: new RegExp(`^${path}$`), answer, ...(needs !== undefined && { needs }) };
+    };
+    const ofCheck = `${repo}/check-runs/{check_run_id}`;
+    return [
+      route('POST /app/installations/{installation_id}/access_tokens', (call) => this.#newToken(call)),
+      route(`GET ${repo}/installation`, () => this.#installation()),
+      route(`GET ${repo}`, () => this.#named(), 'metadata:read'),
+      route(`GET ${repo}/contents/{path}`, (call) => contentsOf(git, call), 'contents:read'),
+      route(`GET ${repo}/commits/{ref}`, (call) => commitOf(git, call), 'contents:read'),
+      route(`POST ${repo}/check-runs`, (call) => this.#checks.create(call), 'checks:write'),
+      route(`GET ${ofCheck}`, (call) => this.#checks.get(call), 'checks:read'),
+      route(`PATCH ${ofCheck}`, (call) => this.#checks.update(call), 'checks:write'),
+      route(
+        `GET ${repo}/commits/{ref}/check-runs`,
+        (call) => this.#checks.list(call, this.#shaOf(call.parameters['ref'])),
+        'checks:read',
+      ),
+    ];
+  }
+
   async #take(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const { pathname } = new URL(request.url ?? '/', 'https://localhost');
-    const authorization = request.headers.authorization ?? '';
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'https://localhost');
+    const { authorization = '', accept = '' } = request.headers;
     if (pathname.startsWith(`/${this.#repository.name}.git/`)) {
       const [, token = ''] = Buffer.from(authorization.replace(/^Basic /, ''), 'base64')
         .toString()
         .split(':');
-      if (this.#tokens.get(token)?.['contents'] === 'read') return this.#repository.serve(request, response);
+      if (isAllowed(this.#tokens.get(token), 'contents:read'))
+        return this.#repository.serve(request, response);
       return void response.writeHead(401, { 'WWW-Authenticate': 'Basic' }).end();
     }
     const body = JSON.parse((await text(request)) || '{}') as Record<string, unknown>;
     const path = pathname.replace('/api/v3', '');
-    const asked: Asked = { method: request.method ?? '', path, authorization, body };
+    const query = Object.fromEntries(searchParams);
+    const asked: Asked = { method: request.method ?? '', path, query, authorization, body };
     this.asked.push(asked);
-    const { status, json, text: plain, headers } = this.instead(asked) ?? this.#answer(asked);
-    response.writeHead(status, { 'Content-Type': 'application/json; charset=utf-8', ...headers });
-    response.end(plain ?? (json === undefined ? '' : JSON.stringify(json)));
+    try {
+      const reply = this.instead(asked) ?? this.#answer(asked, accept.includes('raw'));
+      const isLost = asked.method === 'POST' && this.lostAnswers > 0;
+      if (isLost) this.lostAnswers -= 1;
+      send(response, isLost ? refusal(502, 'Server Error') : reply);
+    } catch (error) {
+      send(response, refusal(500, (error as Error).message));
+      throw error;
+    }
   }
 
-  #answer(asked: Asked): Reply {
-    const { method, path, authorization } = asked;
-    const [scheme = '', secret = ''] = authorization.split(' ');
-    const isApp = scheme.toLowerCase() === 'bearer' && this.#isApp(secret);
-    if (method === 'POST' && path === `/app/installations/${INSTALLATION}/access_tokens`)
-      return isApp ? this.#newToken(asked.body) : UNAUTHORIZED;
-    const repo = `/repos/${this.#repository.name}`;
-    if (method === 'GET' && path === `${repo}/installation`)
-      return isApp ? { status: 200, json: { id: INSTALLATION, app_id: Number(APP_ID) } } : UNAUTHORIZED;
-    const permissions = this.#tokens.get(secret);
-    if (!permissions || !path.startsWith(repo)) return permissions ? NOT_FOUND : UNAUTHORIZED;
-    const below = path.slice(repo.length);
-    if (below.includes('check-runs'))
-      return permissions['checks'] === 'write' ? this.#check(asked, below) : FORBIDDEN;
-    return permissions['contents'] === 'read' ? this.#content(below) : FORBIDDEN;
+  #answer(asked: Asked, isRaw: boolean): Reply {
+    for (const { name, path, needs, answer } of this.#routes) {
+      const found = name.startsWith(`${asked.method} `) ? path.exec(asked.path) : null;
+      if (!found) continue;
+      const [scheme = '', secret = ''] = asked.authorization.split(' ');
+      const token = this.#tokens.get(secret);
+      const isApp = scheme.toLowerCase() === 'bearer' && this.#isApp(secret);
+      if (needs === undefined ? !isApp : !token) return UNAUTHORIZED;
+      const parameters = Object.fromEntries(
+        Object.entries(found.groups ?? {}).map(([key, value]) => [key, decodeURIComponent(value)]),
+      );
+      const { owner, repo = this.#repository.name.split('/')[1], installation_id: id } = parameters;
+      if (owner !== undefined && `${owner}/${repo}` !== this.#repository.name) return NOT_FOUND;
+      if (id !== undefined && Number(id) !== INSTALLATION) return NOT_FOUND;
+      if (needs !== undefined && !isAllowed(token, needs)) return FORBIDDEN;
+      const problem = problemOfBody(name, asked.body);
+      if (problem !== undefined) return refusal(422, `Invalid request.\n\n${problem}`);
+      const reply = answer({ ...asked, parameters, apiUrl: this.apiUrl, isRaw });
+      if (reply.status < 400 && reply.text === undefined) assertAnswer(name, reply);
+      return reply;
+    }
+    return NOT_FOUND;
+  }
+
+  #shaOf(ref = ''): string | undefined {
+    // What is asked of a commit that only a test knows of is asked for by its id.
+    return shaOf(this.#repository, ref) ?? (/^[0-9a-f]{40}$/.test(ref) ? ref : undefined);
   }
 
   /** RFC 7519 and 7515: signed by the app's key, for ten minutes at most. */
@@ -121,66 +169,41 @@ export class FakeGithub implements AsyncDisposable {
     return String(iss) === APP_ID && iat <= now && exp > now && exp - iat <= 660;
   }
 
-  #newToken({ repositories, permissions }: Record<string, unknown>): Reply {
-    const [, name] = this.#repository.name.split('/');
-    if (JSON.stringify(repositories) !== JSON.stringify([name]))
-      return { status: 422, json: { message: 'no' } };
-    const token = `ghs_canary${randomBytes(12).toString('hex')}`;
-    this.#tokens.set(token, permissions as Record<string, string>);
-    const expires_at = new Date(Date.now() + 3_600_000).toISOString();
-    return {
-      status: 201,
-      json: {
-        token,
-        expires_at,
-        permissions,
-        repository_selection: 'selected',
-        repositories: [{ id: 1, name }],
-      },
+  #newToken({ body }: Call): Reply {
+    const { repositories = [this.#shortName], permissions = PERMISSIONS } = body as {
+      repositories?: string[];
+      permissions?: Permissions;
     };
+    if (repositories.some((name) => name !== this.#shortName))
+      return refusal(422, 'There is at least one repository that does not exist or is not accessible');
+    if (!Object.entries(permissions).every(([name, level]) => isAllowed(PERMISSIONS, `${name}:${level}`)))
+      return refusal(422, 'The permissions requested are not granted to this installation.');
+    const token = `ghs_canary${randomBytes(12).toString('hex')}`;
+    const granted = { metadata: 'read', ...permissions };
+    this.#tokens.set(token, granted);
+    const recorded = example('POST /app/installations/{installation_id}/access_tokens');
+    const [repository] = recorded['repositories'] as object[];
+    const own = { ...repository, name: this.#shortName, full_name: this.#repository.name };
+    const expires_at = new Date(Date.now() + 3_600_000).toISOString();
+    const json = { ...recorded, token, expires_at, permissions: granted, repositories: [own] };
+    return { status: 201, json };
   }
 
-  #check({ method, body }: Asked, below: string): Reply {
-    if (method === 'GET' && /^\/commits\/\w+\/check-runs$/.test(below)) {
-      const found = this.checkRuns.filter(({ head_sha: sha }) => below.includes(sha));
-      return { status: 200, json: { total_count: found.length, check_runs: found } };
-    }
-    const { output = {}, ...fields } = body as { output?: Partial<ShownCheckRun['output']> };
-    const annotations = output.annotations ?? [];
-    if (annotations.length > BATCH || !annotations.every((each) => each.path && each.start_line > 0))
-      return { status: 422, json: { message: 'Invalid request.' } };
-    if (method === 'POST' && below === '/check-runs') {
-      const made = {
-        id: this.checkRuns.length + 1,
-        output: { annotations_count: 0, annotations: [] },
-        ...fields,
-      };
-      this.checkRuns.push(made as unknown as ShownCheckRun);
-      return { status: 201, json: made };
-    }
-    const id = Number(/^\/check-runs\/(\d+)$/.exec(below)?.[1]);
-    const found = this.checkRuns.find((each) => each.id === id);
-    if (!found) return NOT_FOUND;
-    if (method === 'PATCH') {
-      const all = [...found.output.annotations, ...annotations];
-      Object.assign(found, fields);
-      found.output = { ...found.output, ...output, annotations: all, annotations_count: all.length };
-    }
-    return { status: 200, json: found };
+  #installation(): Reply {
+    const recorded = example('GET /repos/{owner}/{repo}/installation');
+    const own = { id: INSTALLATION, app_id: Number(APP_ID), permissions: PERMISSIONS };
+    return { status: 200, json: { ...recorded, ...own } };
   }
 
-  #content(below: string): Reply {
-    if (below === '') return { status: 200, json: { default_branch: 'main' } };
-    if (below === '/contents/noteburst.yaml') return this.#raw('noteburst.yaml');
-    const ref = /^\/commits\/(.+)$/.exec(below)?.[1];
-    if (ref === undefined) return NOT_FOUND;
-    return { status: 200, json: { sha: this.#repository.git('rev-parse', ref) } };
+  #named(): Reply {
+    // GitHub publishes it without what its schema wants.
+    const { source: _, parent: __, ...recorded } = example('GET /repos/{owner}/{repo}');
+    const own = { name: this.#shortName, full_name: this.#repository.name, language: null };
+    return { status: 200, json: { ...recorded, ...own, default_branch: 'main' } };
   }
 
-  #raw(path: string): Reply {
-    if (this.#repository.git('ls-files', path) === '') return NOT_FOUND;
-    const headers = { 'Content-Type': 'application/vnd.github.raw+json; charset=utf-8' };
-    return { status: 200, text: this.#repository.git('show', `HEAD:${path}`), headers };
+  get #shortName(): string {
+    return this.#repository.name.split('/')[1] as string;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -190,6 +213,14 @@ export class FakeGithub implements AsyncDisposable {
   }
 }
 
-const UNAUTHORIZED: Reply = { status: 401, json: { message: 'Bad credentials' } };
-const FORBIDDEN: Reply = { status: 403, json: { message: 'Resource not accessible by integration' } };
-const NOT_FOUND: Reply = { status: 404, json: { message: 'Not Found' } };
+/** @param needed such as `checks:write`; who may write may read */
+function isAllowed(permissions: Permissions | undefined, needed: string): boolean {
+  const [name = '', level = ''] = needed.split(':');
+  const given = permissions?.[name];
+  return given === level || given === 'write';
+}
+
+function send(response: ServerResponse, { status, json, text, headers }: Reply): void {
+  response.writeHead(status, { 'Content-Type': 'application/json; charset=utf-8', ...headers });
+  response.end(text ?? (json === undefined ? '' : JSON.stringify(json)));
+}

@@ -65,6 +65,12 @@ export class GitRepository implements Disposable {
     return execFileSync('git', args, options).trim();
   }
 
+  /** What a file is, by its id. */
+  bytes(id: string): Buffer {
+    const options = { cwd: this.#work, env: ENV, maxBuffer: 64 * 1024 * 1024 };
+    return execFileSync('git', ['cat-file', 'blob', id], options);
+  }
+
   /** Answers what git asks over HTTP, by git's own CGI program. */
   serve(request: IncomingMessage, response: ServerResponse): void {
     const { pathname, search } = new URL(request.url ?? '/', 'https://localhost');
