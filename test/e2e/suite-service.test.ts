@@ -82,7 +82,7 @@ async function verdict(commit: string): Promise<ShownCheckRun> {
 const lineOf = (text: string, part: string) => text.split('\n').findIndex((line) => line.includes(part)) + 1;
 const submissions = () => service.asked.filter(({ method }) => method === 'POST');
 
-test('a merge: the notebooks of that commit are run, and the check run shows which failed, and where', async () => {
+test('a recorded merge: the notebooks of that commit are run, and the check run shows which failed, and where', async () => {
   const failing = notebookText(['a = 1', 'def f():\n    return a / 0\n\nf()']);
   const commit = git.commit({
     'noteburst.yaml': SUITE,
@@ -102,27 +102,15 @@ test('a merge: the notebooks of that commit are run, and the check run shows whi
     conclusion: 'failure',
     output: { title: '3 failed, 1 passed' },
   });
-  const shown = check.output.annotations.map(({ path, start_line: line, message }) => ({
-    path,
-    line,
-    message,
-  }));
-  expect(shown).toEqual([
-    {
-      path: 'deep/failing.ipynb',
-      line: lineOf(failing, 'return a / 0'),
-      message: expect.stringMatching(/^ZeroDivisionError/),
-    },
-    {
-      path: 'docs/page.md',
-      line: lineOf(PAGE, 'b / 0'),
-      message: expect.stringMatching(/^ZeroDivisionError/),
-    },
-    {
-      path: 'scripts/script.py',
-      line: lineOf(SCRIPT, 'missing'),
-      message: expect.stringMatching(/^NameError/),
-    },
+  const at = (path: string, text: string, part: string, message: RegExp) => {
+    const line = lineOf(text, part);
+    const where = { path, start_line: line, end_line: line, annotation_level: 'failure' };
+    return expect.objectContaining({ ...where, message: expect.stringMatching(message) });
+  };
+  expect(check.output.annotations).toEqual([
+    at('deep/failing.ipynb', failing, 'return a / 0', /^ZeroDivisionError/),
+    at('docs/page.md', PAGE, 'b / 0', /^ZeroDivisionError/),
+    at('scripts/script.py', SCRIPT, 'missing', /^NameError/),
   ]);
   expect(check.output.summary).toMatch(/3 failed, 1 passed[^]*ZeroDivisionError/);
   expect(check.output.annotations[0]?.raw_details).toContain('Traceback');

@@ -11,7 +11,7 @@ import { requestRedis, untilReady } from '../../lib/queue/redis.ts';
 import { SuiteQueue } from '../../lib/queue/suite-queue.ts';
 import { SuiteRuns } from '../../lib/queue/suite-runs.ts';
 import { PATH_PREFIX, SCOPE, serve, tokenCheck, type TestServer } from '../support/function-server.ts';
-import { delivery, pullRequestDelivery, pushDelivery } from '../support/github-deliveries.ts';
+import { delivery, pullRequestDelivery, pushDelivery, recorded } from '../support/github-deliveries.ts';
 import { redisOfFile } from '../support/redis.ts';
 
 const REPOSITORY = 'team/tutorials';
@@ -103,8 +103,8 @@ describe('what GitHub tells', () => {
     ]);
   });
 
-  test.each([
-    ['ping', { zen: 'Design for failure.', hook_id: 1 }, 'ignored'],
+  test.each<[string, object, string]>([
+    ...recorded('ping').map((payload): [string, object, string] => ['ping', payload, 'ignored']),
     ['issues', { action: 'opened' }, 'ignored'],
     ['push', pushDelivery(REPOSITORY, COMMIT, { ref: 'refs/tags/v1' }), 'ignored'],
     ['push', pushDelivery(REPOSITORY, '0'.repeat(40), { deleted: true }), 'ignored'],

@@ -1,33 +1,63 @@
+/**
+ * Deliveries that GitHub has made, as `@octokit/webhooks-examples` keeps them, of a repository of the tests: its name, its commits and
+ * branches, and the times are put in.
+ */
 import { createHmac } from 'node:crypto';
+import { createRequire } from 'node:module';
 
 export const WEBHOOK_SECRET = 'a secret that is a canary';
 
-/** Deliveries in the form of those that GitHub sends to an app; what nobody reads is left out. */
-const repository = (full_name: string) => ({
-  id: 1,
-  full_name,
-  private: false,
-  default_branch: 'main',
-  pushed_at: Math.floor(Date.now() / 1_000),
-});
-const installation = { id: 55, node_id: 'MDIz' };
+type Fields = Record<string, unknown>;
+interface Payload extends Fields {
+  action?: string;
+  ref?: string;
+  installation?: object;
+  repository: Fields;
+}
 
-export const pushDelivery = (name: string, commit: string, more: object = {}) => ({
-  ref: 'refs/heads/main',
-  before: '0'.repeat(40),
-  after: commit,
-  created: false,
-  deleted: false,
-  forced: false,
-  commits: [
-    { id: commit, message: 'Change', author: { name: 'a' }, added: [], removed: [], modified: ['a.ipynb'] },
-  ],
-  head_commit: { id: commit, message: 'Change' },
-  repository: repository(name),
-  sender: { login: 'a', id: 2 },
-  installation,
-  ...more,
+const require = createRequire(import.meta.url);
+const definitions = require('@octokit/webhooks-examples') as {
+  name: string;
+  examples: Payload[];
+}[];
+
+/** The recorded deliveries of an event. */
+export function recorded(event: string): Payload[] {
+  const found = definitions.find(({ name }) => name === event);
+  return structuredClone(found?.examples ?? []);
+}
+
+/** One that GitHub sent to an app. */
+function sentToApp(event: string, is: (payload: Payload) => boolean): Payload {
+  const found = recorded(event).find((payload) => payload.installation && is(payload));
+  if (!found) throw new Error(`Of ${event} no such delivery was recorded`);
+  return found;
+}
+
+const installation = { id: 55, node_id: 'MDIz' };
+const ofTests = (repository: Fields, full_name: string) => ({
+  ...repository,
+  full_name,
+  name: full_name.split('/')[1],
+  default_branch: 'main',
 });
+
+export function pushDelivery(name: string, commit: string, more: object = {}) {
+  const { head_commit: head, ...payload } = sentToApp('push', ({ ref = '' }) =>
+    ref.startsWith('refs/heads/'),
+  );
+  const head_commit = { ...(head as Fields), id: commit };
+  return {
+    ...payload,
+    ref: 'refs/heads/main',
+    after: commit,
+    commits: [head_commit],
+    head_commit,
+    repository: { ...ofTests(payload.repository, name), pushed_at: Math.floor(Date.now() / 1_000) },
+    installation,
+    ...more,
+  };
+}
 
 interface Pull {
   action?: string;
@@ -36,26 +66,43 @@ interface Pull {
   from?: string;
 }
 
-export const pullRequestDelivery = (
+/** Of a merge none was recorded: it is one of what was closed, with the fields that say so. */
+export function pullRequestDelivery(
   name: string,
   commit: string,
   { action = 'synchronize', merged = false, from = name }: Pull = {},
-) => ({
-  action,
-  number: 7,
-  pull_request: {
+) {
+  const payload = sentToApp('pull_request', (each) => each.action === action);
+  const pull = payload['pull_request'] as Fields & { head: Fields & { repo: Fields }; base: Fields };
+  const now = new Date().toISOString().replace(/\.\d+/, '');
+  const repository = { ...ofTests(payload.repository, name), pushed_at: now };
+  const { head, base } = pull;
+  return {
+    ...payload,
     number: 7,
-    state: merged ? 'closed' : 'open',
-    head: { sha: merged ? 'f'.repeat(40) : commit, ref: 'tickets/DM-1', repo: { full_name: from } },
-    base: { ref: 'main', sha: '0'.repeat(40) },
-    merged,
-    merge_commit_sha: merged ? commit : null,
-    updated_at: new Date().toISOString(),
-  },
-  repository: { ...repository(name), pushed_at: new Date().toISOString() },
-  sender: { login: 'a', id: 2 },
-  installation,
-});
+    pull_request: {
+      ...pull,
+      number: 7,
+      head: {
+        ...head,
+        ...(!merged && { sha: commit }),
+        ref: 'tickets/DM-1',
+        repo: { ...ofTests(head.repo, from), pushed_at: now },
+      },
+      base: { ...base, ref: 'main', repo: repository },
+      updated_at: now,
+      ...(merged && {
+        merged: true,
+        merged_at: now,
+        merged_by: payload['sender'],
+        merge_commit_sha: commit,
+        mergeable: null,
+      }),
+    },
+    repository,
+    installation,
+  };
+}
 
 /** A request as GitHub makes it; text is sent as it is. */
 export function delivery(

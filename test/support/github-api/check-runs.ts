@@ -120,11 +120,11 @@ function problemOf(body: Call['body']): string | undefined {
   const { title = '', annotations = [] } = (body['output'] ?? {}) as Output;
   if (body['status'] === 'completed' && body['conclusion'] === undefined) return '"conclusion" is missing';
   if (title.length > MAX_TITLE_CHARS) return 'The title is too long';
-  const isTaken = ({ start_line, end_line, title = '', message, raw_details = '' }: Annotation) =>
+  const isTaken = ({ start_line, end_line, message, ...rest }: Annotation) =>
     start_line > 0 &&
     end_line >= start_line &&
-    title.length <= MAX_TITLE_CHARS &&
-    [message, raw_details].every((text) => Buffer.byteLength(text) <= MAX_TEXT_BYTES);
+    (rest.title?.length ?? 0) <= MAX_TITLE_CHARS &&
+    [message, rest.raw_details ?? ''].every((text) => Buffer.byteLength(text) <= MAX_TEXT_BYTES);
   return annotations.every(isTaken) ? undefined : 'An annotation is not right';
 }
 

@@ -81,9 +81,11 @@ function plain(schema: Schema): Schema {
 
 function extract(route: string): Json {
   const [method = '', path = ''] = route.split(' ');
-  const { requestBody, responses } = description.paths[path]?.[method.toLowerCase()] as Operation;
+  const { requestBody, responses } = description.paths[path]?.[method.toLowerCase()] ?? { responses: {} };
   const [status, answer] = Object.entries(responses).find(([code]) => code.startsWith('2')) ?? [];
-  const { schema, examples = {} } = answer?.content?.[JSON_TYPE] as Content;
+  const content = answer?.content?.[JSON_TYPE];
+  if (!content) throw new Error(`${route} has no answer of ${JSON_TYPE}`);
+  const { schema, examples = {} } = content;
   const values = Object.entries(examples).map(([key, { $ref, value }]) => [
     key,
     $ref === undefined ? value : (resolved($ref) as { value: Json }).value,
