@@ -8,6 +8,7 @@ import { SuiteQueue } from '../../lib/queue/suite-queue.ts';
 import { SuiteRuns } from '../../lib/queue/suite-runs.ts';
 import { CourierQueue, type CourierTask } from '../../workers/courier/courier-queue.ts';
 import { CourierMetrics } from '../../workers/courier/metrics.ts';
+import { lookedAt, noteLook } from '../../workers/courier/suites/looked.ts';
 import { aclRules } from '../support/acl-rules.ts';
 import { capturedLog } from '../support/log.ts';
 import { TestRedisServer } from '../support/redis-server.ts';
@@ -83,4 +84,16 @@ test('the function that GitHub calls asks for runs of suites, and the courier do
   expect(await new SuiteRuns(asking).list('team/tutorials')).toEqual([run]);
   expect(await new SuiteRuns(asking).document(run.id, 'report')).toBe('{}');
   expect(await admin.call('ACL', 'LOG')).toEqual([]);
+});
+
+test('the courier writes up to when it looked at schedules', async () => {
+  const redis = workerRedis(urlOf('noteburst-courier')).on('error', () => undefined);
+  stack.defer(() => redis.disconnect());
+  const schedules = [{ name: 'nightly', cron: '30 2 * * *', timezone: 'UTC' }];
+  await noteLook(redis, 'team/tutorials', schedules, 1_000);
+  await noteLook(redis, 'team/tutorials', schedules, 2_000);
+  await noteLook(redis, 'team/tutorials', [], 1_500);
+  expect([...(await lookedAt(redis, 'team/tutorials')).values()]).toEqual([2_000]);
+  await noteLook(redis, 'team/tutorials', [], 3_000);
+  expect(await lookedAt(redis, 'team/tutorials')).toEqual(new Map());
 });
