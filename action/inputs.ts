@@ -1,6 +1,6 @@
 /** What the workflow asks for: the inputs of action.yml. */
 import { getInput, getMultilineInput } from '@actions/core';
-import { parse } from 'yaml';
+import { readParameters } from '../suite/parameters.ts';
 import { runOptions, type RunOptions } from '../suite/suite-file.ts';
 import type { TokenExchange } from './token-exchange.ts';
 
@@ -109,20 +109,17 @@ function options(): RunOptions {
   const { data, error } = runOptions.safeParse(Object.fromEntries(set));
   if (data) return data;
   const [issue] = error.issues;
-  throw new InputError(`The input ${String(issue?.path[0]).replace('_', '-')}: ${issue?.message}`);
+  const [name, ...inner] = issue?.path ?? [];
+  throw new InputError([`The input ${String(name).replace('_', '-')}`, ...inner, issue?.message].join(': '));
 }
 
+/** As they are written. */
 function parameters(): Record<string, unknown> | undefined {
   const value = text('parameters');
   if (value === undefined) return undefined;
-  let parsed: unknown;
   try {
-    parsed = parse(value);
+    return readParameters(value);
   } catch (error) {
-    throw new InputError(`The input parameters is no YAML: ${(error as Error).message}`);
+    throw new InputError(`The input parameters: ${(error as Error).message}`);
   }
-  if (typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed)) {
-    return parsed as Record<string, unknown>;
-  }
-  throw new InputError('The input parameters should hold names and values, such as "n: 100"');
 }

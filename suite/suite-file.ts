@@ -4,7 +4,7 @@ import { LineCounter, parseDocument, type Document } from 'yaml';
 import { z } from 'zod';
 import { parseDurationSeconds } from '../lib/contract/duration.ts';
 import { JOB_PRIORITIES } from '../lib/contract/nbexec-job.ts';
-import { jsonProblem } from './json-value.ts';
+import { AS_WRITTEN, parameters } from './parameters.ts';
 import { patternProblem } from './pattern.ts';
 import { regressionOptions } from './regression/options.ts';
 
@@ -21,13 +21,11 @@ const patterns = z
 
 const DURATION = 'should be seconds, or a duration such as "5m" or "1h 30m"';
 const duration = z
-  .union([z.number().positive(), z.string()], DURATION)
-  .refine((value) => typeof value === 'number' || parseDurationSeconds(value) !== undefined, DURATION);
-
-const parameters = z.record(z.string(), z.unknown()).superRefine((value, context) => {
-  const message = jsonProblem(value);
-  if (message !== undefined) context.addIssue({ code: 'custom', message });
-});
+  .union([z.bigint().transform(Number), z.number(), z.string()], DURATION)
+  .refine(
+    (value) => (typeof value === 'number' ? value > 0 : parseDurationSeconds(value) !== undefined),
+    DURATION,
+  );
 
 /** How a notebook is run; what is absent is for the service to say. */
 export const runOptions = z.strictObject({
@@ -101,7 +99,7 @@ export class SuiteError extends Error {
  */
 export function parseSuiteFile(text: string, name: string): SuiteFile {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: true, merge: true });
+  const document = parseDocument(text, { ...AS_WRITTEN, lineCounter: lines, prettyErrors: true });
   const [problem] = document.errors;
   if (problem) throw new SuiteError(`${name}: ${problem.message}`);
   const parsed = suiteFile.safeParse(valueOf(document, name) ?? {});

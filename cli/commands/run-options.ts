@@ -147,5 +147,6 @@ export async function optionsOf(args: RunArguments): Promise<RunOptions> {
   const { data, error } = runOptions.safeParse(Object.fromEntries(set));
   if (data) return data;
   const [issue] = error.issues;
-  throw new UsageError(`--${String(issue?.path[0]).replace('_', '-')}: ${issue?.message}`);
+  const [option, ...inner] = issue?.path ?? [];
+  throw new UsageError([`--${String(option).replace('_', '-')}`, ...inner, issue?.message].join(': '));
 }

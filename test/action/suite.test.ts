@@ -255,7 +255,7 @@ test.each([
   [{ 'base-url': 'ftp://x' }, 'The input base-url should be an https address'],
   [{ timeout: 'soon' }, 'The input timeout: should be seconds, or a duration'],
   [{ jobs: '0' }, 'The input jobs should be a number from 1'],
-  [{ parameters: '- 1' }, 'The input parameters should hold names and values'],
+  [{ parameters: '- 1' }, 'The input parameters: should hold names and values'],
   [{ suite: 'none.yaml' }, 'none.yaml: there is no such file'],
   [{ paths: 'none.ipynb' }, 'none.ipynb: there is no such file or folder'],
 ])('what is wrong in the workflow is told: %j', async (inputs, message) => {

@@ -8,17 +8,20 @@ const dir = mkdtempSync(join(tmpdir(), 'noteburst-parameters-'));
 afterAll(() => rmSync(dir, { recursive: true }));
 const file = join(dir, 'values.yaml');
 
-describe('-p', () => {
+describe('-p, integers apart from floats', () => {
   test.each([
-    ['3', 3],
-    ['-3', -3],
-    ['0123', 123],
-    ['1_000', 1000],
-    [' 7 ', 7],
+    ['3', 3n],
+    ['-3', -3n],
+    ['0123', 123n],
+    ['1_000', 1000n],
+    [' 7 ', 7n],
+    ['+12345678901234567890', 12345678901234567890n],
     ['2.5', 2.5],
     ['.5', 0.5],
     ['5.', 5],
     ['1e3', 1000],
+    ['1e999', Infinity],
+    ['-inf', NaN],
     ['True', true],
     ['False', false],
     ['None', null],
@@ -34,6 +37,7 @@ describe('-p', () => {
     ["'3'", "'3'"],
     ['a=b', 'a=b'],
     ['.inf', '.inf'],
+    ['n_an', 'n_an'],
     ['0x10', '0x10'],
     ['1__0', '1__0'],
     ['.', '.'],
@@ -41,16 +45,10 @@ describe('-p', () => {
     expect(await parametersOf(undefined, [`n=${text}`])).toEqual({ n: value });
   });
 
-  test.each([
-    ['n=nan', '-p n=nan: JSON has no such number'],
-    ['n=-Infinity', 'JSON has no such number'],
-    ['n=1e999', 'JSON has no such number'],
-    ['n=12345678901234567890', 'it has more digits than can be sent'],
-    ['=1', 'should be name=value'],
-  ])('%s is refused', async (given, message) => {
-    await expect(parametersOf(undefined, [given])).rejects.toMatchObject({
+  test('has a name', async () => {
+    await expect(parametersOf(undefined, ['=1'])).rejects.toMatchObject({
       name: 'UsageError',
-      message: expect.stringContaining(message) as string,
+      message: '-p =1: should be name=value',
     });
   });
 });
@@ -59,15 +57,13 @@ describe('a file', () => {
   test('is YAML, and counts less', async () => {
     writeFileSync(file, 'base: &base { n: 1, s: "3" }\nall: { <<: *base, n: 2 }\nm: 0\n');
     expect(await parametersOf(file, ['m=1'])).toEqual({
-      base: { n: 1, s: '3' },
-      all: { n: 2, s: '3' },
-      m: 1,
+      base: { n: 1n, s: '3' },
+      all: { n: 2n, s: '3' },
+      m: 1n,
     });
   });
 
   test.each([
-    ['a: { n: .inf }', 'values.yaml: n: JSON has no number Infinity'],
-    ['a: &a { b: *a }', 'values.yaml: a value holds itself'],
     ['a: *b', 'values.yaml: Unresolved alias'],
     ['- 1', 'should hold names and values'],
   ])('%s is refused', async (text, message) => {

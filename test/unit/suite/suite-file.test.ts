@@ -45,6 +45,13 @@ notebooks:
     });
   });
 
+  test('has timeouts in seconds', () => {
+    expect(parse('defaults: { timeout: 90, cell_timeout: 1.5 }').defaults).toEqual({
+      timeout: 90,
+      cell_timeout: 1.5,
+    });
+  });
+
   test('may say once what several share', () => {
     const { notebooks } = parse(`
 defaults: &usual { kernel: lsst, timeout: 1h }
@@ -66,8 +73,15 @@ notebooks: [{ match: a.ipynb, <<: *usual, timeout: 5m }]
       'notebooks: [{ match: a, expected_failure: { error: x } }]',
       'noteburst.yaml:1: notebooks.0.expected_failure: should be the reason, or { reason, error }',
     ],
-    ['defaults: { parameters: { n: .nan } }', 'noteburst.yaml:1: defaults.parameters: n: JSON has no number'],
-    ['defaults: { parameters: &p { n: *p } }', 'noteburst.yaml:1: defaults.parameters: a value holds itself'],
+    [
+      'defaults:\n  parameters:\n    a: 1\n    n: 12345678901234567890',
+      'noteburst.yaml:4: defaults.parameters.n: 12345678901234567890 has more digits than can be sent',
+    ],
+    [
+      'notebooks:\n  - match: a\n    parameter_sets:\n      one: { n: [1, 2.0] }',
+      'noteburst.yaml:4: notebooks.0.parameter_sets.one.n.1: is a float without a fraction',
+    ],
+    ['defaults: { timeout: 0 }', 'noteburst.yaml:1: defaults.timeout: should be seconds'],
     ['include: *nothing', 'noteburst.yaml: Unresolved alias'],
     [BOMB, 'noteburst.yaml: Excessive alias count'],
     ['defaults: {priority: now}', 'noteburst.yaml:1: defaults.priority: '],

@@ -1,0 +1,75 @@
+/** Parameters of notebooks, as people write them in YAML and as the service takes them. */
+import { parse } from 'yaml';
+import { z } from 'zod';
+
+/** How YAML is read that may hold parameters: whole numbers with all of their digits, and apart from 2.0. */
+export const AS_WRITTEN = { merge: true, intAsBigInt: true } as const;
+
+/**
+ * Names and values as they are sent. They are read with {@link AS_WRITTEN}: integers are bigints, and what is a number was
+ * written as a float. JSON as the service reads it has one kind of numbers, with 53 bits: what would come as something else
+ * is an issue, at its path.
+ */
+export const parameters = z.record(z.string(), z.unknown()).transform((written, context) => {
+  try {
+    return sendable(written, []) as Record<string, unknown>;
+  } catch (error) {
+    if (!(error instanceof NotSendable)) throw error;
+    context.addIssue({ code: 'custom', path: error.path, message: error.message });
+    return z.NEVER;
+  }
+});
+
+/**
+ * The parameters in a text of YAML, numbers as they are written.
+ *
+ * @throws {Error} when it is no YAML, or holds no names and values
+ */
+export function readParameters(text: string): Record<string, unknown> {
+  const value: unknown = parse(text, AS_WRITTEN);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value))
+    return value as Record<string, unknown>;
+  throw new Error('should hold names and values, such as "n: 100"');
+}
+
+class NotSendable extends Error {
+  readonly path: string[];
+
+  constructor(path: readonly string[], message: string) {
+    super(message);
+    this.path = [...path];
+  }
+}
+
+/** @param above the objects that hold it */
+function sendable(value: unknown, path: readonly string[], above: readonly object[] = []): unknown {
+  if (typeof value === 'bigint') return integer(value, path);
+  if (typeof value === 'number') return float(value, path);
+  if (typeof value !== 'object' || value === null) return value;
+  if (above.includes(value)) throw new NotSendable(path.slice(0, 1), 'a value holds itself');
+  const inside = [...above, value];
+  const entries = Object.entries(value).map(
+    ([name, part]) => [name, sendable(part, [...path, name], inside)] as const,
+  );
+  return Array.isArray(value) ? entries.map(([, part]) => part) : Object.fromEntries(entries);
+}
+
+function integer(value: bigint, path: readonly string[]): number {
+  if (Number.isSafeInteger(Number(value))) return Number(value);
+  throw new NotSendable(
+    path,
+    `${value} has more digits than can be sent; write it in quotes, and int() in the notebook`,
+  );
+}
+
+/** From here on the service knows by its size that a whole number was a float. */
+const SURELY_FLOAT = 1e21;
+
+function float(value: number, path: readonly string[]): number {
+  if (!Number.isFinite(value)) throw new NotSendable(path, 'JSON has neither NaN nor infinity');
+  if (!Number.isInteger(value) || Math.abs(value) >= SURELY_FLOAT) return value;
+  throw new NotSendable(
+    path,
+    `is a float without a fraction, and would come as the integer ${value}; write that, or it in quotes, and float() in the notebook`,
+  );
+}

@@ -1,0 +1,45 @@
+import { describe, expect, test } from 'vitest';
+import { parameters, readParameters } from '../../../suite/parameters.ts';
+
+const sent = (yaml: string) => JSON.stringify(parameters.parse(readParameters(yaml)));
+const issues = (yaml: string) =>
+  parameters.safeParse(readParameters(yaml)).error?.issues.map(({ path, message }) => [path, message]);
+
+describe('parameters', () => {
+  test.each([
+    ['n: 1\nm: 0x10', '{"n":1,"m":16}'],
+    ['n: 9007199254740991', '{"n":9007199254740991}'],
+    ['n: 2.5\nm: 1e-7', '{"n":2.5,"m":1e-7}'],
+    // Python's text of so large a float is the same.
+    ['n: 1e300', '{"n":1e+300}'],
+    ['n: "12345678901234567890"\nm: "2.0"', '{"n":"12345678901234567890","m":"2.0"}'],
+    [
+      'a: &a { n: [1, true, null] }\nb: { <<: *a, s: é }',
+      '{"a":{"n":[1,true,null]},"b":{"n":[1,true,null],"s":"é"}}',
+    ],
+    ['1: x', '{"1":"x"}'],
+  ])('are sent as they are written: %s', (yaml, json) => {
+    expect(sent(yaml)).toBe(json);
+  });
+
+  test.each([
+    ['n: 9007199254740992', ['n'], '9007199254740992 has more digits than can be sent'],
+    ['a: [{ n: -12345678901234567890 }]', ['a', '0', 'n'], '-12345678901234567890 has more digits'],
+    ['n: 1000000000000000000000000', ['n'], '1000000000000000000000000 has more digits'],
+    ['n: 2.0', ['n'], 'is a float without a fraction, and would come as the integer 2;'],
+    ['n: 1e3', ['n'], 'would come as the integer 1000;'],
+    ['a: { n: .inf }', ['a', 'n'], 'JSON has neither NaN nor infinity'],
+    ['n: .nan', ['n'], 'JSON has neither NaN nor infinity'],
+    ['a: &a { b: *a }', ['a'], 'a value holds itself'],
+  ])('are refused that would come as something else: %s', (yaml, path, message) => {
+    expect(issues(yaml)).toEqual([[path, expect.stringContaining(message)]]);
+  });
+
+  test.each(['- 1', 'text', '', '3'])('have names: %j', (yaml) => {
+    expect(() => readParameters(yaml)).toThrow('should hold names and values');
+  });
+
+  test.each(['a: *b', 'a: [', 'n: 1\nn: 2'])('are YAML: %s', (yaml) => {
+    expect(() => readParameters(yaml)).toThrow();
+  });
+});
