@@ -1,6 +1,6 @@
 /** What GitHub shows beside the files of a commit. */
 import type { AnnotationProperties } from '@actions/core';
-import { FAILING, type CaseResult } from '../suite/report.ts';
+import { FAILING, isAskedWrongly, type CaseResult } from '../suite/report.ts';
 import { detailText, failureName, headline, plain, shortened } from '../suite/reports/words.ts';
 
 export interface Annotation {
@@ -16,7 +16,7 @@ const MOST_TITLE_CHARS = 200;
 const MOST_MESSAGE_CHARS = 4_000;
 
 /**
- * One for each notebook that failed, one for each trouble with the service, and one for each warning; no more than are
+ * One for each notebook that failed, one for each cause by which others could not be run, and one for each warning; no more than are
  * shown.
  *
  * @param fileOf the path of a result's file in the repository; undefined when it is not in there
@@ -50,7 +50,9 @@ function troubles(results: readonly CaseResult[]): Annotation[] {
   return [...causes].map(([cause, of]) => ({
     level: 'error',
     message: shortened(`${plain(cause)}\n${of.map(({ name }) => name).join('\n')}`, MOST_MESSAGE_CHARS),
-    properties: { title: `Trouble with the service: ${counted(of.length)} could not be run` },
+    properties: {
+      title: `${of.some(isAskedWrongly) ? 'Wrong options' : 'Trouble with the service'}: ${counted(of.length)} could not be run`,
+    },
   }));
 }
 

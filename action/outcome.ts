@@ -1,4 +1,4 @@
-import { FAILING, type CaseResult, type SuiteReport } from '../suite/report.ts';
+import { FAILING, isAskedWrongly, type CaseResult, type SuiteReport } from '../suite/report.ts';
 import { suiteVerdict, type SuiteVerdict } from '../suite/reports/words.ts';
 import { counted } from './annotations.ts';
 
@@ -16,10 +16,12 @@ export function outcomeOf(report: SuiteReport, isCancelled: boolean): Outcome {
   const count = (has: (result: CaseResult) => boolean) => results.filter(has).length;
   const passed = count(({ verdict }) => verdict === 'passed' || verdict === 'expected_failure');
   const failed = count(({ verdict }) => FAILING.has(verdict));
-  const inTrouble = count(({ verdict }) => verdict === 'error');
+  const wrong = count(isAskedWrongly);
+  const inTrouble = count(({ verdict }) => verdict === 'error') - wrong;
   const rest = count(({ verdict }) => verdict === 'cancelled' || verdict === 'skipped');
   const problems = [
     ...(failed > 0 ? [`${failed} of ${counted(results.length)} failed`] : []),
+    ...(wrong > 0 ? [`${counted(wrong)} could not be run with these options`] : []),
     ...(inTrouble > 0 ? [`${counted(inTrouble)} could not be run for trouble with the service`] : []),
     ...(rest > 0 ? [`${rest} ${isCancelled ? 'cancelled' : 'not run to the end'}`] : []),
   ];

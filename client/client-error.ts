@@ -8,6 +8,13 @@ export class UnreachableError extends NoteburstError {
   override readonly name = 'UnreachableError';
 }
 
+/** One thing that is wrong, in FastAPI's form. */
+interface Detail {
+  type?: string;
+  msg?: string;
+  loc?: (string | number)[];
+}
+
 /** An answer that is no success; its text is what the service says. */
 export class RefusedError extends NoteburstError {
   override readonly name = 'RefusedError';
@@ -15,18 +22,15 @@ export class RefusedError extends NoteburstError {
   readonly status: number;
   /** The service's word for the first thing that is wrong, such as `unknown_pool`; undefined when it is none of its answers. */
   readonly type: string | undefined;
+  /** The field of the request's body that it is about, such as `image`; undefined when it is about something else. */
+  readonly field: string | undefined;
 
-  constructor(status: number, message: string, type?: string) {
+  constructor(status: number, message: string, { type, loc }: Detail = {}) {
     super(message);
     this.status = status;
     this.type = type;
+    this.field = loc?.[0] === 'body' && loc.length > 1 ? String(loc[1]) : undefined;
   }
-}
-
-interface Detail {
-  type?: string;
-  msg?: string;
-  loc?: (string | number)[];
 }
 
 /** Reads an error's body: FastAPI's form, else whatever a proxy in between wrote. */
@@ -34,7 +38,7 @@ export function refusal(status: number, body: string): RefusedError {
   const details = detailsOf(body);
   if (details.length === 0) return new RefusedError(status, `HTTP ${status}${hint(status)}`);
   const text = details.map(({ msg, loc }) => `${where(loc)}${msg ?? 'refused'}`).join('; ');
-  return new RefusedError(status, `${text} (HTTP ${status})${hint(status)}`, details[0]?.type);
+  return new RefusedError(status, `${text} (HTTP ${status})${hint(status)}`, details[0]);
 }
 
 function detailsOf(body: string): Detail[] {

@@ -6,7 +6,7 @@ import { z } from 'zod';
  * - `failed`: the notebook's own fault: an exception, a timeout, a dead kernel, too much output, other outputs than expected
  * - `expected_failure`: it failed, as the suite says it does
  * - `unexpected_pass`: it passed, though the suite says that it fails: the suite is out of date
- * - `error`: the service could not run it, so that nothing is known of the notebook
+ * - `error`: it could not be run, for the service's or its options' sake, so that nothing is known of the notebook
  * - `cancelled`: it was stopped before its end
  * - `skipped`: it was not begun, since another had failed
  */
@@ -36,7 +36,7 @@ const place = z.object({
 export type Place = z.infer<typeof place>;
 
 const failure = z.object({
-  /** `exception`, `regression`, `invalid_notebook`, `refused`, or a reason of the service's (`run_timeout`, `kernel_died`, …). */
+  /** `exception`, `regression`, `invalid_notebook`, `refused`, `wrong_option`, or a reason of the service's (`run_timeout`, `kernel_died`, …). */
   reason: z.string(),
   /** The exception's name, where there is one. */
   name: z.string().optional(),
@@ -71,6 +71,12 @@ const caseResult = z.object({
   executed: z.string().optional(),
 });
 export type CaseResult = z.infer<typeof caseResult>;
+
+const ASKED_WRONGLY: ReadonlySet<string> = new Set(['wrong_option', 'unknown_kernel']);
+
+/** Whether an `error` lies in how the notebook was to be run, such as an image that there is not, and not in the service. */
+export const isAskedWrongly = ({ verdict, failure }: CaseResult): boolean =>
+  verdict === 'error' && ASKED_WRONGLY.has(failure?.reason ?? '');
 
 export const suiteReport = z.object({
   version: z.literal(1),

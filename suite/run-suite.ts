@@ -6,7 +6,7 @@ import type { NoteburstClient } from '../client/client.ts';
 import type { LiveEvent } from '../lib/contract/live-event.ts';
 import type { NotebookResponse } from '../lib/contract/notebooks-api.ts';
 import { submissionOptions, type SuiteCase } from './plan.ts';
-import { FAILING, type CaseResult, type Failure } from './report.ts';
+import { FAILING, isAskedWrongly, type CaseResult, type Failure } from './report.ts';
 import type { NotebookSource } from './source/notebook-source.ts';
 import { readSource } from './source/source.ts';
 import { failed, judge } from './verdict.ts';
@@ -66,8 +66,11 @@ export async function runSuite(run: SuiteRun): Promise<CaseResult[]> {
   const next = async (which: SuiteCase) => {
     const isOver = signal.aborted || inTrouble;
     const result = isOver ? named(which, { verdict: 'skipped' }) : await runCase(run, which, signal);
-    if (result.verdict === 'error') inTrouble = true;
-    if (FAILING.has(result.verdict) && run.failFast) stop.abort(new Error('another notebook has failed'));
+    const isWrong = isAskedWrongly(result);
+    // Others may have other options.
+    if (result.verdict === 'error' && !isWrong) inTrouble = true;
+    if ((FAILING.has(result.verdict) || isWrong) && run.failFast)
+      stop.abort(new Error('another notebook has failed'));
     results.set(which, result);
     run.onResult?.(result);
   };
@@ -141,13 +144,21 @@ async function watched(
   }
 }
 
-/** What it says of the notebook that the service has not run it: nothing, unless it is the notebook that it refuses. */
+/** What it says of the notebook that the service has not taken it: nothing, unless it is the notebook that it refuses. */
 function notRun(error: NoteburstError): Pick<CaseResult, 'verdict' | 'failure'> {
-  const isRefused = error instanceof RefusedError;
-  const failure = { reason: isRefused ? 'refused' : 'unreachable', message: error.message };
-  const isItsFault = isRefused && (error.status === 413 || error.status === 422);
-  return { verdict: isItsFault ? 'failed' : 'error', failure };
+  const { message } = error;
+  if (!(error instanceof RefusedError))
+    return { verdict: 'error', failure: { reason: 'unreachable', message } };
+  const { status, field = 'ipynb', type } = error;
+  const isInvalid = status === 422 && type !== KEY_REUSED;
+  if (isInvalid && field !== 'ipynb')
+    return { verdict: 'error', failure: { reason: 'wrong_option', message } };
+  const verdict = isInvalid || status === 413 ? 'failed' : 'error';
+  return { verdict, failure: { reason: 'refused', message } };
 }
+
+/** The one 422 of a submission that is about no field. */
+const KEY_REUSED = 'idempotency_key_reused';
 
 /** A signal that fires some time after another. */
 class LaterSignal implements Disposable {

@@ -10,6 +10,8 @@ import type { ExpectedFailure } from './suite-file.ts';
 
 /** The reasons that are the service's fault, so that nothing is known of the notebook. */
 const TROUBLE: ReadonlySet<ErrorReason> = new Set<ErrorReason>(['expired', 'lab_lost', 'executor_lost']);
+/** Nor is it known when there was no kernel to run it. */
+const NO_KERNEL: ErrorReason = 'unknown_kernel';
 
 export interface Judgement {
   verdict: Verdict;
@@ -22,7 +24,8 @@ export function judge(job: NotebookResponse, source: NotebookSource, expected?: 
   if (error?.reason === 'cancelled') return { verdict: 'cancelled' };
   const failure = failureOf(job, source);
   if (!failure) return passed(expected);
-  return error && isTrouble(error) ? { verdict: 'error', failure } : failed(failure, expected);
+  const isUnknown = error && (error.reason === NO_KERNEL || isTrouble(error));
+  return isUnknown ? { verdict: 'error', failure } : failed(failure, expected);
 }
 
 /** Whether an error says nothing of the notebook; Noteburst 0.27 gives no reason. */

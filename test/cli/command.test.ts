@@ -110,8 +110,10 @@ describe('noteburst run', () => {
   });
 
   test.each([
-    ['an unknown kernel', ['add.ipynb', '--kernel', 'cobol', '-p', 'n=1'], 1, 'cobol'],
-    ['an unknown image', ['add.ipynb', '--image', 'nothing'], 1, 'there are recommended'],
+    ['an unknown kernel', ['add.ipynb', '--kernel', 'cobol', '-p', 'n=1'], 2, 'cobol'],
+    ['an unknown image', ['add.ipynb', '--image', 'nothing'], 2, 'there are recommended'],
+    ['a timeout that is too long', ['add.ipynb', '--timeout', '90 days'], 2, 'timeout: '],
+    ['a float that would come as an integer', ['add.ipynb', '-p', 'n=2.0'], 2, '--parameters: n: is a float'],
     ['no such file', ['gone.ipynb'], 2, 'gone.ipynb: there is no such file'],
     ['a parameter without a name', ['add.ipynb', '-p', '=1'], 2, 'should be name=value'],
     ['an option that is none', ['add.ipynb', '--tiemout', '1'], 2, 'tiemout'],

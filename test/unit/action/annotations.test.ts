@@ -98,6 +98,17 @@ test('trouble with the service is told once for each cause, without a file', () 
   ]);
 });
 
+test('options that the service refuses are told as such', () => {
+  const failure = { reason: 'wrong_option', message: 'image: there is none' };
+  expect(annotations(failing('a.ipynb', { verdict: 'error', failure }))).toEqual([
+    {
+      level: 'error',
+      message: 'image: there is none\na.ipynb',
+      properties: { title: 'Wrong options: 1 notebook could not be run' },
+    },
+  ]);
+});
+
 test('no more than GitHub shows, what failed first, with a word on the rest', () => {
   const results = Array.from({ length: 30 }, (_, n) => failing(`${n}.ipynb`, { warnings: ['slow'] }));
   const trouble = failing('t.ipynb', { verdict: 'error' });

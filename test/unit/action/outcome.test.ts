@@ -2,7 +2,7 @@ import { expect, test } from 'vitest';
 import { outcomeOf } from '../../../action/outcome.ts';
 import type { Verdict } from '../../../suite/report.ts';
 
-const outcome = (verdicts: Verdict[], isCancelled = false) =>
+const outcome = (verdicts: Verdict[], isCancelled = false, reason = 'lab_lost') =>
   outcomeOf(
     {
       version: 1,
@@ -10,7 +10,12 @@ const outcome = (verdicts: Verdict[], isCancelled = false) =>
       service: 'https://data.example.org/noteburst',
       started: '2026-01-01T00:00:00Z',
       finished: '2026-01-01T00:00:01Z',
-      results: verdicts.map((verdict, n) => ({ name: `${n}.ipynb`, path: `${n}.ipynb`, verdict })),
+      results: verdicts.map((verdict, n) => ({
+        name: `${n}.ipynb`,
+        path: `${n}.ipynb`,
+        verdict,
+        ...(verdict === 'error' && { failure: { reason, message: 'It ended' } }),
+      })),
     },
     isCancelled,
   );
@@ -35,5 +40,12 @@ test('a run that was cancelled is incomplete', () => {
     passed: 1,
     failed: 0,
     problem: '2 cancelled',
+  });
+});
+
+test('options that are refused are no trouble with the service', () => {
+  expect(outcome(['passed', 'error'], false, 'wrong_option')).toMatchObject({
+    verdict: 'incomplete',
+    problem: '1 notebook could not be run with these options',
   });
 });

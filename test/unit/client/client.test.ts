@@ -91,6 +91,7 @@ describe('submitting', () => {
     expect(error).toMatchObject({
       status: 422,
       type: 'unknown_pool',
+      field: 'image',
       message: 'image: There is no such image (HTTP 422)',
     });
     expect(asked).toHaveLength(1);
