@@ -22,5 +22,5 @@ export const statePaths = (stateDir: string) => ({
 export const LAB_KINDS = ['std6', 'std7', 'jsd', 'ext'] as const;
 export type LabKind = (typeof LAB_KINDS)[number];
 
-/** Every Python environment: the labs', the fuzzer's, and that of a peer in a bench. */
-export type VenvKind = LabKind | 'schemathesis' | 'nbmake';
+/** Every Python environment: the labs', the fuzzer's, and those of peers in a bench and a test. */
+export type VenvKind = LabKind | 'schemathesis' | 'nbmake' | 'jupytext';

@@ -1,10 +1,14 @@
 /** What the line that begins a cell says of it, as jupytext writes it: `Title tags=["a", "b"] key="value"`, or an object of JSON. */
+import { parse } from 'yaml';
 
-const PAIR = /(?:^|\s)([\w.:-]+)\s*=\s*("(?:\\.|[^"\\])*"|\[[^\]]*\]|\{[^}]*\}|[^\s"[{]+)/g;
+const PAIR =
+  /(?:^|\s)([\w.:-]+)\s*=\s*("(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|\[[^\]]*\]|\{[^}]*\}|[^\s"'[{]+)/g;
+/** In front of it there is no `key=`. */
+const OBJECT = /^[^={]*(\{.*\})\s*$/;
 
 /** The cell's metadata; what cannot be read is part of the title, which is for people. */
 export function cellOptions(text: string): Record<string, unknown> {
-  const object = parsed(/\{.*\}\s*$/.exec(text)?.[0] ?? '');
+  const object = parsed(OBJECT.exec(text)?.[1] ?? '');
   if (typeof object === 'object' && object !== null) return withTags({ ...object });
   const pairs = [...text.matchAll(PAIR)].flatMap(([, key, value]) => {
     const read = parsed(value as string);
@@ -20,9 +24,11 @@ export function withTags(options: Record<string, unknown>): Record<string, unkno
   return { ...options, tags: tags.split(/[\s,]+/).filter((tag) => tag !== '') };
 }
 
-function parsed(json: string): unknown {
+/** JSON, or the same in Python's words: YAML has the quotes and the case of both. A word alone is a word of the title. */
+function parsed(value: string): unknown {
   try {
-    return JSON.parse(json);
+    const read: unknown = parse(value, { logLevel: 'error' });
+    return typeof read === 'string' && !/^["']/.test(value) ? undefined : (read ?? undefined);
   } catch {
     return undefined;
   }

@@ -22,17 +22,25 @@ export function trimmed(cell: TextCell): TextCell | undefined {
   return { ...cell, source: cell.source.slice(first, last + 1), line: cell.line + first };
 }
 
-/** @param header what the file says of itself: of that, a notebook keeps which kernel it wants */
+/** An object within another; an empty one when there is none. */
+export function nested(object: Record<string, unknown>, name: string): Record<string, unknown> {
+  const value = object[name];
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+}
+
+/**
+ * @param header what the file says of itself, by itself or under `jupyter`: of that, a notebook keeps which kernel it wants
+ */
 export function textNotebook(
   found: readonly TextCell[],
   header: Record<string, unknown> = {},
 ): NotebookSource {
   const placed = found.flatMap((cell) => trimmed(cell) ?? []);
-  const { kernelspec } = header;
+  const kernelspec = nested({ ...header, ...nested(header, 'jupyter') }, 'kernelspec');
   const notebook: Notebook = {
     nbformat: NBFORMAT.major,
     nbformat_minor: NBFORMAT.newestMinor,
-    metadata: typeof kernelspec === 'object' && kernelspec !== null ? { kernelspec } : {},
+    metadata: Object.keys(kernelspec).length > 0 ? { kernelspec } : {},
     cells: placed.map(({ type, source, metadata = {} }, index) => {
       const cell = { id: `cell-${index + 1}`, source: source.join('\n'), metadata };
       return type === 'code'

@@ -39,7 +39,11 @@ describe('parameters', () => {
     expect(() => readParameters(yaml)).toThrow('should hold names and values');
   });
 
-  test.each(['a: *b', 'a: [', 'n: 1\nn: 2'])('are YAML: %s', (yaml) => {
-    expect(() => readParameters(yaml)).toThrow();
+  test.each([
+    ['a: *b', 'Unresolved alias'],
+    ['a: [', 'Flow sequence'],
+    ['n: 1\nn: 2', 'Map keys must be unique'],
+  ])('are YAML: %s', (yaml, message) => {
+    expect(() => readParameters(yaml)).toThrow(message);
   });
 });

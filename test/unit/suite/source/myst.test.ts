@@ -18,7 +18,7 @@ describe('code cells of MyST', () => {
       { type: 'markdown', source: '# Title\n\ntext' },
       { type: 'code', source: 'a = 1\n\nb = 2' },
       { type: 'markdown', source: 'more' },
-      { type: 'markdown', source: 'new cell' },
+      { type: 'markdown', source: 'new cell', metadata: { x: 1 } },
     ]);
   });
 
@@ -26,10 +26,19 @@ describe('code cells of MyST', () => {
     [[':tags: [raises-exception, x]', 'a'], { tags: ['raises-exception', 'x'] }],
     [[':tags: hide-input, x', ':caption: A text', '', 'a'], { tags: ['hide-input', 'x'], caption: 'A text' }],
     [['---', 'tags: [parameters]', 'more: { n: 1 }', '---', 'a'], { tags: ['parameters'], more: { n: 1 } }],
+    [[':tags:', ':  - x', ':n: 1', 'a'], { tags: ['x'], n: 1 }],
     [['a'], undefined],
   ])('with options: %j', (lines, metadata) => {
     expect(cellsOf(fence('{code-cell}', ...lines))).toEqual([
       { type: 'code', source: 'a', ...(metadata && { metadata }) },
+    ]);
+  });
+
+  test('may stand beside raw cells, and breaks say something to people, too', () => {
+    const text = `${fence('{raw-cell}', ':raw_mimetype: text/html', '', '<b>b</b>')}\n\n+++ a title\n\ntext\n`;
+    expect(cellsOf(text)).toEqual([
+      { type: 'raw', source: '<b>b</b>', metadata: { raw_mimetype: 'text/html' } },
+      { type: 'markdown', source: 'text' },
     ]);
   });
 
@@ -100,6 +109,14 @@ ${fence('{code-cell}', 'c = 3')}
   test('says which kernel it wants', () => {
     expect(mystSource(page).notebook.metadata).toEqual({ kernelspec: { name: 'lsst' } });
     expect(mystSource('---\n- a list\n---\n').notebook.metadata).toEqual({});
+    expect(mystSource('---\njupyter: {kernelspec: {name: r}}\n---\n').notebook.metadata).toEqual({
+      kernelspec: { name: 'r' },
+    });
+  });
+
+  test('that jupytext has written has no samples', () => {
+    const header = '---\njupytext: { text_representation: { format_name: myst } }\n---\n';
+    expect(codeOf(`${header}${fence('python', 'a')}\n`)).toEqual([]);
   });
 
   test('knows the lines of its cells', () => {

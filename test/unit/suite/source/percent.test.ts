@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { multiline } from '../../../../lib/contract/nbformat.ts';
 import { percentSource } from '../../../../suite/source/percent.ts';
 
-/** What is expected is what jupytext's documentation says; it is in none of the platform's environments to ask it. */
+/** The tier cli has the same beside jupytext itself. */
 const cellsOf = (text: string) =>
   percentSource(text).notebook.cells.map(({ cell_type: type, source, metadata }) => ({
     type,
@@ -40,12 +40,15 @@ two
 """
 # %% [raw]
 # as it is
+# %% [markdown]
+r'''$x$'''
 # %%
 a = 1`;
     expect(cellsOf(text)).toEqual([
       { type: 'markdown', source: '# Title\n\ntext' },
       { type: 'markdown', source: 'One\ntwo', metadata: { tags: ['x'] } },
       { type: 'raw', source: 'as it is' },
+      { type: 'markdown', source: '$x$' },
       code('a = 1'),
     ]);
   });
@@ -55,6 +58,8 @@ a = 1`;
     ['A title tags=["a", "b"] name="x = y"', { tags: ['a', 'b'], name: 'x = y' }],
     ['{"tags": ["raises-exception"], "more": {"n": 1}}', { tags: ['raises-exception'], more: { n: 1 } }],
     ['tags="skip-execution"', { tags: ['skip-execution'] }],
+    ["tags=['a', 'b'] collapsed=True", { tags: ['a', 'b'], collapsed: true }],
+    ['jupyter={"source_hidden": true}', { jupyter: { source_hidden: true } }],
     ['tags=[not json', undefined],
     ['a = 1 in words only = x', { a: 1 }],
   ])('are told by their first line: %s', (says, metadata) => {
@@ -77,12 +82,38 @@ a = 1`;
   );
 });
 
+describe('what is no Python is a comment', () => {
+  test('in the cells of another language', () => {
+    const text = '# %% magic_args="-i x" language="R"\n# plot(x)\n#\n# # comment';
+    expect(cellsOf(text)).toEqual([code('%%R -i x\nplot(x)\n\n# comment')]);
+    expect(percentSource(`a\n${text}`).lineOf(1, 2)).toBe(3);
+  });
+
+  test.each([
+    ['tags=["active-ipynb"]', { type: 'code', source: 'a = 1' }],
+    ['active="ipynb"', { type: 'code', source: 'a = 1' }],
+    ['run_control={"frozen": true}', { type: 'code', source: 'a = 1' }],
+    ['tags=["active-ipynb-py"]', { type: 'code', source: '# a = 1' }],
+    ['active="py"', { type: 'raw', source: '# a = 1' }],
+  ])('in cells that are not for scripts: %s', (says, cell) => {
+    expect(cellsOf(`# %% ${says}\n# a = 1`)).toMatchObject([cell]);
+  });
+
+  test('and the fences in a text, unless nothing ends them', () => {
+    expect(cellsOf('# %% [md]\n# ```mermaid\n# %% c\n# ```\n# %%\na')).toHaveLength(2);
+    expect(cellsOf('# %% [md]\n# ```mermaid\n# %%\na')).toHaveLength(2);
+  });
+});
+
 describe('magics are comments of the script', () => {
   test.each([
     ['# %matplotlib inline\nimport a', '%matplotlib inline\nimport a'],
     ['# !ls -l', '!ls -l'],
     ['# %%time\na = 1', '%%time\na = 1'],
-    ['# %%bash\n# ls\n#\n# # comment', '%%bash\nls\n\n# comment'],
+    ['# %%bash\n# ls', '%%bash\n# ls'],
+    ['# x = !ls \\\n#   -l\n# y', 'x = !ls \\\n  -l\n# y'],
+    ['"""\n# %time\n"""', '"""\n# %time\n"""'],
+    ['# cd is a word\n# why?', '# cd is a word\n# why?'],
     ['# # %matplotlib inline', '# %matplotlib inline'],
     ['# 100 % of it\n# ! really', '# 100 % of it\n! really'],
   ])('%j', (script, source) => {
@@ -114,6 +145,12 @@ c / 0
     expect(percentSource(script).notebook.metadata).toEqual({
       kernelspec: { name: 'lsst', display_name: 'LSST' },
     });
+  });
+
+  test('may be a program', () => {
+    const program = `#!/usr/bin/env python\n# coding: utf-8\n${script}`;
+    expect(percentSource(program).notebook).toEqual(percentSource(script).notebook);
+    expect(percentSource(program).lineOf(0)).toBe((percentSource(script).lineOf(0) as number) + 2);
   });
 
   test('knows the lines of its cells, empty ones in front of them left out', () => {

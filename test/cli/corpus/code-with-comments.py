@@ -1,0 +1,10 @@
+# %%
+# only a comment
+
+# %%
+# a comment
+a = 1  # one more
+
+# %%
+#
+b = 2

@@ -1,0 +1,7 @@
+# %% Größe tags=["größe"]
+größe = "é 漢字 🚀"
+
+# %% [markdown]
+# # Überschrift 🚀
+#
+# naïve

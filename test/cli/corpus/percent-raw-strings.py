@@ -1,0 +1,20 @@
+# %% [markdown]
+r"""
+$\alpha$
+"""
+
+# %% [markdown]
+"""Begins here
+
+ends here"""
+
+# %% [markdown]
+
+'''
+# Title
+'''
+
+# %% [md]
+"""
+"""
+a

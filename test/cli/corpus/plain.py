@@ -1,0 +1,6 @@
+"""What it does."""
+
+import math
+
+# a comment
+print(math.pi)
