@@ -124,6 +124,30 @@ describe('a step that runs only what has changed', () => {
     expect(log).toMatch(/^✓ b.ipynb/m);
   });
 
+  test('runs scripts and pages as well, and annotates their own lines', async () => {
+    const fence = (code: string) => `# Page\n\n\`\`\`python\n${code}\n\`\`\`\n`;
+    const before = repository.commit({
+      'noteburst.yaml': 'include: ["**/*.ipynb", "docs/**/*.md", "scripts/*.py"]\nexclude: [helper.py]\n',
+      'docs/page.md': fence('1'),
+      'docs/other.md': fence('2'),
+      'scripts/job.py': '# %%\n1\n',
+      'scripts/helper.py': 'x = 1\n',
+    });
+    repository.commit({
+      'docs/page.md': fence('a = 1\n1 / 0'),
+      'scripts/job.py': '# %%\n2\n',
+      'scripts/helper.py': 'x = 2\n',
+    });
+    const { code, outputs, commands } = await step(before);
+    expect([code, outputs['passed'], outputs['failed']]).toEqual([1, '1', '1']);
+    expect(commands).toContainEqual(
+      expect.objectContaining({
+        name: 'error',
+        properties: expect.objectContaining({ file: 'docs/page.md', line: '5' }) as object,
+      }),
+    );
+  });
+
   test('passes without a token when there is nothing to run', async () => {
     const before = repository.head();
     repository.commit({ 'README.md': 'x' });
