@@ -9,7 +9,7 @@ import { ENTRIES } from '../platform/services/product.ts';
 import { ROOT } from '../platform/state.ts';
 import { ACTION_DIST, bundleAction } from './bundle-action.ts';
 import { bundle } from './bundle.ts';
-import { COMMAND, OLDEST_NODE } from './command.ts';
+import { bundleCommand, packageCommand } from './command.ts';
 import { fillCompileCache } from './compile-cache.ts';
 
 const { values } = parseArgs({ options: { uid: { type: 'string' } } });
@@ -21,8 +21,8 @@ for (const [program, entry] of Object.entries(ENTRIES)) {
   const { bytes, packages } = await bundle(program, entry, dir);
   console.log(`dist/${program}.mjs: ${Math.round(bytes / 1024)} kB, ${packages.length} packages`);
 }
-await bundle(...COMMAND, dir, OLDEST_NODE);
-console.log('dist/noteburst.mjs: the command');
+packageCommand(await bundleCommand(dir), join(dir, 'package'));
+console.log('dist/noteburst.mjs: the command, and dist/package/: the same for npm');
 for (const program of ['submit', 'status', 'github'] as const) await fillCompileCache(program, dir, uid);
 console.log('dist/compile-cache/: what V8 has compiled of the functions, for NODE_COMPILE_CACHE');
 

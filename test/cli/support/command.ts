@@ -4,8 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, inject } from 'vitest';
-import { bundle } from '../../../build/bundle.ts';
-import { COMMAND, OLDEST_NODE } from '../../../build/command.ts';
+import { bundleCommand } from '../../../build/command.ts';
 
 export const server = inject('noteburst');
 
@@ -35,12 +34,13 @@ export class Command {
   /** A folder of the test's own. */
   dir = '';
   #dist = '';
+  #path = '';
 
   constructor() {
     beforeAll(async () => {
       this.dir = mkdtempSync(join(tmpdir(), 'noteburst-cli-'));
       this.#dist = mkdtempSync(join(tmpdir(), 'noteburst-dist-'));
-      await bundle(...COMMAND, this.#dist, OLDEST_NODE);
+      this.#path = await bundleCommand(this.#dist);
     });
     afterAll(() => {
       for (const dir of [this.dir, this.#dist]) rmSync(dir, { recursive: true, force: true });
@@ -49,7 +49,7 @@ export class Command {
 
   /** The command's one file. */
   get path(): string {
-    return join(this.#dist, 'noteburst.mjs');
+    return this.#path;
   }
 
   /** Runs it to its end, for the user alice. */
