@@ -6,8 +6,12 @@ const PAIR =
 /** In front of it there is no `key=`. */
 const OBJECT = /^[^={]*(\{.*\})\s*$/;
 
+/** Of a line: patterns look at its parts again and again, and files may be anyone's. */
+const MAX_CHARS = 2_000;
+
 /** The cell's metadata; what cannot be read is part of the title, which is for people. */
 export function cellOptions(text: string): Record<string, unknown> {
+  if (text.length > MAX_CHARS) return {};
   const object = parsed(OBJECT.exec(text)?.[1] ?? '');
   if (typeof object === 'object' && object !== null) return withTags({ ...object });
   const pairs = [...text.matchAll(PAIR)].flatMap(([, key, value]) => {

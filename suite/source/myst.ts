@@ -12,7 +12,7 @@ const CELL = /^\{(?<type>code|raw)-cell\}/;
 const PYTHON = /^i?py(?:thon)?3?(?=$|[\s{])/;
 /** jupytext's word for a sample that is to be read only. */
 const READ_ONLY = /\.noeval\b/;
-const BREAK = /^\+\+\+(?:\s+(?<says>.*))?$/;
+const BREAK = /^\+\+\+(?:\s(?<says>[^]*))?$/;
 
 // With HTML, so that what is commented out is no sample.
 const MARKDOWN = new MarkdownIt({ html: true });
@@ -62,7 +62,7 @@ function isNotebook(header: Record<string, unknown>): boolean {
 
 /** What a break says of the text behind it: an object of JSON; anything else is for people. */
 function saidBy(line: string): Record<string, unknown> {
-  const says = BREAK.exec(line.trim())?.groups?.['says'] ?? '';
+  const says = BREAK.exec(line.trim())?.groups?.['says']?.trim() ?? '';
   return says.startsWith('{') ? cellOptions(says) : {};
 }
 

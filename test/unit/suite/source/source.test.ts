@@ -24,3 +24,18 @@ test.each(['a.ipynb', 'a.py', 'a.md'])('what stands for a file of Git LFS is no 
   expect(() => readSource(path, pointer)).toThrow(InvalidNotebookError);
   expect(() => readSource(path, pointer)).toThrow(/Git LFS/);
 });
+
+/** What would take hours if a file were looked at again for each of its parts. */
+test.each([
+  ['a.py', `# %% [md]\n${'# ```x\n'.repeat(100_000)}`],
+  ['a.py', `# %% ${'a=[ '.repeat(100_000)}`],
+  ['a.py', `# %%${' '.repeat(300_000)}a\u2028b`],
+  ['a.py', `# %% [md]\n"""${' '.repeat(300_000)}"""`],
+  ['a.py', `# %%\n${'# '.repeat(300_000)}x = ${' '.repeat(300_000)}`],
+  ['a.md', `+++${' '.repeat(300_000)}a\u2028b`],
+  ['a.md', `\`\`\`python ${'a=[ '.repeat(100_000)}\n\`\`\``],
+])('a file that is made to be slow is read soon: %s %#', (path, text) => {
+  const begun = performance.now();
+  readSource(path, text);
+  expect(performance.now() - begun).toBeLessThan(5_000);
+});
