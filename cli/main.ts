@@ -13,8 +13,12 @@ import { connectionOptions, fromEnvironment } from './options.ts';
 import { VERSION } from './version.ts';
 
 const EPILOGUE = `Environment: NOTEBURST_BASE_URL, NOTEBURST_TOKEN; NOTEBURST_TIMEOUT and so on stand for the options of "run".
-Exit codes: 0 all is well, 1 a notebook failed, 2 wrong usage (also what the service refuses, such as an unknown image),
-3 trouble with the service, 130 interrupted.`;
+Exit codes:
+  0    all is well
+  1    a notebook failed
+  2    wrong usage; also what the service refuses, such as an unknown image
+  3    trouble with the service
+  130  interrupted`;
 
 const parser = yargs()
   .scriptName('noteburst')

@@ -54,12 +54,11 @@ function sendable(value: unknown, path: readonly string[], above: readonly objec
   return Array.isArray(value) ? entries.map(([, part]) => part) : Object.fromEntries(entries);
 }
 
+const AS_TEXT = 'a text (in YAML: in quotes) that the notebook converts';
+
 function integer(value: bigint, path: readonly string[]): number {
   if (Number.isSafeInteger(Number(value))) return Number(value);
-  throw new NotSendable(
-    path,
-    `${value} has more digits than can be sent; write it in quotes, and int() in the notebook`,
-  );
+  throw new NotSendable(path, `${value} has more digits than can be sent; write ${AS_TEXT}`);
 }
 
 /** From here on the service knows by its size that a whole number was a float. */
@@ -70,6 +69,6 @@ function float(value: number, path: readonly string[]): number {
   if (!Number.isInteger(value) || Math.abs(value) >= SURELY_FLOAT) return value;
   throw new NotSendable(
     path,
-    `is a float without a fraction, and would come as the integer ${value}; write that, or it in quotes, and float() in the notebook`,
+    `is a float without a fraction, and would come as the integer ${value}; write that, or ${AS_TEXT}`,
   );
 }
