@@ -2,13 +2,13 @@
 import { parse } from 'yaml';
 import { z } from 'zod';
 
-/** How YAML is read that may hold parameters: whole numbers with all of their digits, and apart from 2.0. */
+/** How YAML is read that may hold parameters: whole numbers with all of their digits. */
 export const AS_WRITTEN = { merge: true, intAsBigInt: true } as const;
 
 /**
- * Names and values as they are sent. They are read with {@link AS_WRITTEN}: integers are bigints, and what is a number was
- * written as a float. JSON as the service reads it has one kind of numbers, with 53 bits: what would come as something else
- * is an issue, at its path.
+ * Names and values as they are sent. They are read with {@link AS_WRITTEN}: integers are bigints. JSON as the service
+ * reads it has one kind of numbers, with 53 bits: 2.0 comes as 2, which is equal, and what would come as another value is an
+ * issue, at its path.
  */
 export const parameters = z.record(z.string(), z.unknown()).transform((written, context) => {
   try {
@@ -61,14 +61,7 @@ function integer(value: bigint, path: readonly string[]): number {
   throw new NotSendable(path, `${value} has more digits than can be sent; write ${AS_TEXT}`);
 }
 
-/** From here on the service knows by its size that a whole number was a float. */
-const SURELY_FLOAT = 1e21;
-
 function float(value: number, path: readonly string[]): number {
   if (!Number.isFinite(value)) throw new NotSendable(path, 'JSON has neither NaN nor infinity');
-  if (!Number.isInteger(value) || Math.abs(value) >= SURELY_FLOAT) return value;
-  throw new NotSendable(
-    path,
-    `is a float without a fraction, and would come as the integer ${value}; write that, or ${AS_TEXT}`,
-  );
+  return value;
 }

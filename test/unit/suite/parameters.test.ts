@@ -10,6 +10,8 @@ describe('parameters', () => {
     ['n: 1\nm: 0x10', '{"n":1,"m":16}'],
     ['n: 9007199254740991', '{"n":9007199254740991}'],
     ['n: 2.5\nm: 1e-7', '{"n":2.5,"m":1e-7}'],
+    // Equal in Python, and JSON has no other.
+    ['n: 2.0\nm: 1e3', '{"n":2,"m":1000}'],
     // Python's text of so large a float is the same.
     ['n: 1e300', '{"n":1e+300}'],
     ['n: "12345678901234567890"\nm: "2.0"', '{"n":"12345678901234567890","m":"2.0"}'],
@@ -26,8 +28,6 @@ describe('parameters', () => {
     ['n: 9007199254740992', ['n'], '9007199254740992 has more digits than can be sent'],
     ['a: [{ n: -12345678901234567890 }]', ['a', '0', 'n'], '-12345678901234567890 has more digits'],
     ['n: 1000000000000000000000000', ['n'], '1000000000000000000000000 has more digits'],
-    ['n: 2.0', ['n'], 'is a float without a fraction, and would come as the integer 2;'],
-    ['n: 1e3', ['n'], 'would come as the integer 1000;'],
     ['a: { n: .inf }', ['a', 'n'], 'JSON has neither NaN nor infinity'],
     ['n: .nan', ['n'], 'JSON has neither NaN nor infinity'],
     ['a: &a { b: *a }', ['a'], 'a value holds itself'],

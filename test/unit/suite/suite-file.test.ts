@@ -78,8 +78,8 @@ notebooks: [{ match: a.ipynb, <<: *usual, timeout: 5m }]
       'noteburst.yaml:4: defaults.parameters.n: 12345678901234567890 has more digits than can be sent',
     ],
     [
-      'notebooks:\n  - match: a\n    parameter_sets:\n      one: { n: [1, 2.0] }',
-      'noteburst.yaml:4: notebooks.0.parameter_sets.one.n.1: is a float without a fraction',
+      'notebooks:\n  - match: a\n    parameter_sets:\n      one: { n: [1, .inf] }',
+      'noteburst.yaml:4: notebooks.0.parameter_sets.one.n.1: JSON has neither NaN nor infinity',
     ],
     ['defaults: { timeout: 0 }', 'noteburst.yaml:1: defaults.timeout: should be seconds'],
     ['include: *nothing', 'noteburst.yaml: Unresolved alias'],
