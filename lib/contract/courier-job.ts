@@ -6,6 +6,9 @@ import { CALLBACK_EVENTS } from './callback.ts';
 export const COURIER_KINDS = ['callback', 'suite', 'schedules'] as const;
 export type CourierKind = (typeof COURIER_KINDS)[number];
 
+/** Suites have a queue of their own, beside the courier's: they take hours, and callbacks are not to wait for them. */
+export const suitesQueueOf = (courierQueue: string): string => `${courierQueue}-suites`;
+
 /** With the pauses between them, which double from 5 s on, these take a day at most. */
 export const MAX_ATTEMPTS = 15;
 

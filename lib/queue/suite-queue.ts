@@ -1,6 +1,6 @@
 import { createIORedisClient, Job, Queue, type IRedisClient } from 'bullmq';
 import type { Redis } from 'ioredis';
-import { COURIER_JOB, type CourierKind } from '../contract/courier-job.ts';
+import { COURIER_JOB, suitesQueueOf, type CourierKind } from '../contract/courier-job.ts';
 import { KEY_PREFIX } from '../contract/nbexec-job.ts';
 import { takenKey } from './github-keys.ts';
 import { replicated } from './redis.ts';
@@ -9,19 +9,25 @@ import { writeArgs } from './write-script.ts';
 /** Longer than a delivery is fresh. */
 const TAKEN_SECONDS = 30 * 86_400;
 
-/** The functions' side of the courier's queue. */
+type SuiteKind = Extract<CourierKind, 'suite' | 'schedules'>;
+
+/** The functions' side of the courier's queues. */
 export class SuiteQueue {
-  readonly #queue: Queue;
+  readonly #queues: Record<SuiteKind, Queue>;
   readonly #redis: Redis;
   readonly #client: IRedisClient;
 
   /**
+   * @param courierQueue as it is configured
    * @param redis a client that fails fast; it stays the caller's to close
    * @param onError takes faults of the connection, which requests report on their own
    */
-  constructor(queueName: string, redis: Redis, onError: (error: Error) => void) {
-    this.#queue = new Queue(queueName, { connection: redis, prefix: KEY_PREFIX });
-    this.#queue.on('error', onError);
+  constructor(courierQueue: string, redis: Redis, onError: (error: Error) => void) {
+    const common = { connection: redis, prefix: KEY_PREFIX };
+    const suite = new Queue(suitesQueueOf(courierQueue), common);
+    const schedules = new Queue(courierQueue, common);
+    for (const queue of [suite, schedules]) queue.on('error', onError);
+    this.#queues = { suite, schedules };
     this.#redis = redis;
     this.#client = createIORedisClient(redis);
   }
@@ -38,10 +44,11 @@ export class SuiteQueue {
    *
    * @throws {NotReplicatedError} when a failover might lose it
    */
-  async add(kind: CourierKind, jobId: string, data: object, digests: readonly string[]): Promise<void> {
+  async add(kind: SuiteKind, jobId: string, data: object, digests: readonly string[]): Promise<void> {
     if (this.#redis.status !== 'ready') throw new Error('Redis is not connected');
-    const job = new Job(this.#queue, kind, data, COURIER_JOB, jobId);
-    await this.#queue.waitUntilReady();
+    const queue = this.#queues[kind];
+    const job = new Job(queue, kind, data, COURIER_JOB, jobId);
+    await queue.waitUntilReady();
     const transaction = this.#client.multi();
     const args = [String(Date.now()), 'EX', TAKEN_SECONDS];
     const writes = digests.map((digest) => ({ command: 'SET', key: takenKey(digest), args }));
@@ -57,6 +64,6 @@ export class SuiteQueue {
   }
 
   async close(): Promise<void> {
-    await this.#queue.close();
+    await Promise.all(Object.values(this.#queues).map((queue) => queue.close()));
   }
 }

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { suitesQueueOf } from '../../lib/contract/courier-job.ts';
 import type { SuiteRun } from '../../lib/contract/suite-run.ts';
 import { requestRedis, untilReady, workerRedis } from '../../lib/queue/redis.ts';
 import { SuiteQueue } from '../../lib/queue/suite-queue.ts';
@@ -31,7 +32,6 @@ afterAll(() => stack.disposeAsync());
 const urlOf = (user: string): string => server.url.replace('redis://', `redis://${user}:${PASSWORD}@`);
 
 test('the function that GitHub calls asks for runs of suites, and the courier does them and gives them back', async () => {
-  const queueName = 'courier';
   const run: SuiteRun = {
     id: 'a'.repeat(32),
     repository: 'team/tutorials',
@@ -44,7 +44,7 @@ test('the function that GitHub calls asks for runs of suites, and the courier do
   const asking = requestRedis(urlOf('noteburst-github')).on('error', () => undefined);
   stack.defer(() => asking.disconnect());
   await untilReady(asking, 5_000);
-  const queue = new SuiteQueue(queueName, asking, () => undefined);
+  const queue = new SuiteQueue('courier', asking, () => undefined);
   stack.defer(() => queue.close());
   await queue.add('suite', 'suite-1', { n: 1 }, ['digest']);
   await queue.remember('another');
@@ -53,22 +53,22 @@ test('the function that GitHub calls asks for runs of suites, and the courier do
   const redis = workerRedis(urlOf('noteburst-courier')).on('error', () => undefined);
   stack.defer(() => redis.disconnect());
   const common = {
-    queueName,
+    queueName: suitesQueueOf('courier'),
     redis,
+    slots: 1,
     lockMs: 1_000,
     firstRetryMs: 20,
     metrics: new CourierMetrics(),
     log: capturedLog().log,
   };
   const begun = Promise.withResolvers<void>();
-  const nothing = async () => undefined;
   const until = ({ signal }: CourierTask) => {
     begun.resolve();
     return once(signal, 'abort').then(() => signal.throwIfAborted());
   };
   const first = new CourierQueue({
     ...common,
-    handlers: { callback: nothing, schedules: nothing, suite: until },
+    handlers: { suite: until },
   });
   first.start();
   await begun.promise;
@@ -77,7 +77,7 @@ test('the function that GitHub calls asks for runs of suites, and the courier do
   const suite = async ({ attempt }: CourierTask) => {
     await new SuiteRuns(redis).write(run, { report: '{}' }).then(() => done.resolve(attempt), done.reject);
   };
-  const second = new CourierQueue({ ...common, handlers: { callback: nothing, schedules: nothing, suite } });
+  const second = new CourierQueue({ ...common, handlers: { suite } });
   stack.defer(() => second.close());
   second.start();
   expect(await done.promise).toBe(2);

@@ -209,12 +209,13 @@ test('KEDA can count what its trigger names', async () => {
   await admin.lpush(`{noteburst}:${QUEUE}:active`, 'a', 'b');
   await admin.zadd(`{noteburst}:${QUEUE}:prioritized`, 1, 'a');
   await admin.lpush('{noteburst}:courier:wait', 'a');
+  await admin.lpush('{noteburst}:courier-suites:wait', 'a', 'b', 'c');
   await admin.zadd('{noteburst}:callbacks:courier', 1, 'a');
   const ofPool = ['active', 'prioritized', 'wait'].map((name) => `${QUEUE}:${name}`);
-  const counted = [...ofPool, 'courier:wait', 'callbacks:courier'].map((name) =>
+  const counted = [...ofPool, 'courier:wait', 'courier-suites:wait', 'callbacks:courier'].map((name) =>
     keda.eval(count, 1, `{noteburst}:${name}`),
   );
-  expect(await Promise.all(counted)).toEqual([2, 1, 0, 1, 1]);
+  expect(await Promise.all(counted)).toEqual([2, 1, 0, 1, 3, 1]);
 });
 
 test.each([

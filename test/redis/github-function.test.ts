@@ -5,6 +5,7 @@ import type { Redis } from 'ioredis';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { WEBHOOK_BODIES } from '../../functions/github/webhook.ts';
 import { githubHandler } from '../../functions/github/github.ts';
+import { suitesQueueOf } from '../../lib/contract/courier-job.ts';
 import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
 import { CallerCheck } from '../../lib/http/caller.ts';
 import { requestRedis, untilReady } from '../../lib/queue/redis.ts';
@@ -22,6 +23,7 @@ const file = await redisOfFile();
 let stack: AsyncDisposableStack;
 let redis: Redis;
 let queue: Queue;
+let schedules: Queue;
 let server: TestServer;
 
 beforeEach(async () => {
@@ -34,8 +36,11 @@ beforeEach(async () => {
   await untilReady(redis, 5_000);
   const own = new SuiteQueue(courierQueue, redis, () => undefined);
   stack.defer(() => own.close());
-  queue = new Queue(courierQueue, { connection: redis, prefix: KEY_PREFIX });
+  const common = { connection: redis, prefix: KEY_PREFIX };
+  queue = new Queue(suitesQueueOf(courierQueue), common);
   stack.defer(() => queue.close());
+  schedules = new Queue(courierQueue, common);
+  stack.defer(() => schedules.close());
   server = stack.use(
     await serve(
       githubHandler({
@@ -59,8 +64,8 @@ afterEach(() => stack.disposeAsync());
 const github = (path: string, init: RequestInit = {}) =>
   fetch(`${server.url}${PATH_PREFIX}/github${path}`, init);
 const send = (...args: Parameters<typeof delivery>) => github('/webhook', delivery(...args));
-const jobs = async () =>
-  (await queue.getJobs()).map(({ name, id, data }) => ({ name, id, data: data as object }));
+const jobs = async (of = queue) =>
+  (await of.getJobs()).map(({ name, id, data }) => ({ name, id, data: data as object }));
 const keys = async () => (await redis.keys(`${KEY_PREFIX}:github:*`)).length;
 const said = async (response: Response) => [
   response.status,
@@ -83,6 +88,7 @@ describe('what GitHub tells', () => {
         commit: COMMIT,
         installation: 55,
         branch: 'main',
+        base: 'main',
       },
     });
   });
@@ -250,7 +256,7 @@ describe('what the clock tells', () => {
   test('has the courier look at schedules, once in a minute', async () => {
     const statuses = [(await tell(SCHEDULE_SECRET)).status, (await tell(SCHEDULE_SECRET)).status];
     expect(statuses).toEqual([202, 202]);
-    const found = await jobs();
+    const found = await jobs(schedules);
     // The minute may have ended in between.
     expect(new Set(found.map(({ name }) => name))).toEqual(new Set(['schedules']));
     expect(new Set(found.map(({ id }) => id)).size).toBe(found.length);
@@ -259,6 +265,6 @@ describe('what the clock tells', () => {
 
   test.each(['', 'guessed', `${SCHEDULE_SECRET}x`])('is refused from others: "%s"', async (token) => {
     expect((await tell(token)).status).toBe(401);
-    expect(await jobs()).toEqual([]);
+    expect(await jobs(schedules)).toEqual([]);
   });
 });

@@ -6,7 +6,7 @@ import type { NotebookResponse } from '../../lib/contract/notebooks-api.ts';
 import { callbackWrites } from '../../lib/queue/callbacks.ts';
 import type { JobSnapshot } from '../../lib/queue/nbexec-queue.ts';
 import { workerRedis } from '../../lib/queue/redis.ts';
-import { Courier } from '../../workers/courier/courier.ts';
+import { Courier, type CourierParts } from '../../workers/courier/courier.ts';
 import { CourierMetrics } from '../../workers/courier/metrics.ts';
 import {
   Outgoing,
@@ -54,7 +54,12 @@ export class CourierBench implements AsyncDisposable {
   }
 
   /** @param url of the Redis, with its user */
-  async courier({ url = this.#file.url, lockMs = 500, firstRetryMs = 20 } = {}): Promise<Courier> {
+  async courier({
+    url = this.#file.url,
+    lockMs = 500,
+    firstRetryMs = 20,
+    suites = { config: undefined, outgoing: new Outgoing([]), reportsUrl: '' } as CourierParts['suites'],
+  } = {}): Promise<Courier> {
     const redis = workerRedis(url).on('error', () => undefined);
     const config = {
       queueName: this.courierQueue,
@@ -64,7 +69,6 @@ export class CourierBench implements AsyncDisposable {
       firstRetryMs,
     };
     const post = (to: string, message: OutgoingMessage) => this.#post(to, message);
-    const suites = { config: undefined, outgoing: new Outgoing([]), reportsUrl: '' };
     const { metrics } = this;
     const courier = new Courier({ config, redis, outgoing: { post }, suites, metrics, log: this.#log });
     this.#stack.defer(async () => {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, inject, vi } from 'vitest';
 import { POOL_BOTS_KEY } from '../../lib/contract/job-keys.ts';
+import { suitesQueueOf } from '../../lib/contract/courier-job.ts';
 import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
 
 /** What one test file has of the run's Redis: a database of its own, as files may run at the same time. */
@@ -57,7 +58,8 @@ async function clientsIn(redis: Redis, db: number): Promise<string[]> {
 
 /** Keys without TTL, other than BullMQ's own of the file's queues and the fencing epochs. */
 async function keysForEver(redis: Redis, queueNames: string[]): Promise<string[]> {
-  const names = [...queueNames, ...queueNames.map((name) => `courier-${name}`), 'epoch'];
+  const couriers = queueNames.map((name) => `courier-${name}`);
+  const names = [...queueNames, ...[...queueNames, ...couriers].map(suitesQueueOf), ...couriers, 'epoch'];
   const expected = [...names.map((name) => `${KEY_PREFIX}:${name}:`), POOL_BOTS_KEY];
   const found: string[] = [];
   for (const key of await redis.keys('*')) {

@@ -13,6 +13,8 @@ export interface CourierTask {
   data: unknown;
   /** Counted from 1, those that died with their courier included. */
   attempt: number;
+  /** How many of them died with their courier, as far as it is known. */
+  deaths: number;
   /** Whether there is no other after this one. */
   isLast: boolean;
   /** Aborted when the courier has to go: what then rejects is given back, and begun anew by another courier. */
@@ -22,10 +24,13 @@ export interface CourierTask {
 /** Does jobs of one kind. @throws {RetryLaterError} {@link GivenUpError} */
 export type CourierHandler = (task: CourierTask) => Promise<void>;
 
-export interface CourierQueueOptions {
+export interface CourierQueueOptions<Kind extends CourierKind> {
   queueName: string;
   redis: Redis;
-  handlers: Readonly<Record<CourierKind, CourierHandler>>;
+  /** Of all kinds that wait in this queue. */
+  handlers: Readonly<Record<Kind, CourierHandler>>;
+  /** How many jobs are done at once. */
+  slots: number;
   /** How long the jobs of a courier that died stay taken. */
   lockMs: number;
   /** The pause after the first attempt that failed. */
@@ -34,30 +39,29 @@ export interface CourierQueueOptions {
   log: Logger;
 }
 
-// They wait for others most of the time.
-const CONCURRENCY = 20;
-// A job does nothing that its courier could die of: those that lose it many times have come into many restarts.
+// BullMQ ends such a job without asking its handler, which may have to tell somebody: one that its courier may die of looks at
+// `deaths` long before. The others have come into many restarts.
 const MAX_STALLED = 100;
 
 /** Later than at once: a worker that closes may be waiting for a job still, and would take it again. */
 const GIVEN_BACK_MS = 1_000;
 
-/** The courier's own queue: it adds jobs, and does them, several at a time and each until it is done or given up. */
-export class CourierQueue {
-  readonly #options: CourierQueueOptions;
+/** A queue of the courier's own: it adds jobs, and does them, several at a time and each until it is done or given up. */
+export class CourierQueue<Kind extends CourierKind> {
+  readonly #options: CourierQueueOptions<Kind>;
   readonly #queue: Queue;
   readonly #worker: Worker;
   readonly #stop = new AbortController();
 
-  constructor(options: CourierQueueOptions) {
-    const { queueName, redis, lockMs, firstRetryMs, log } = options;
+  constructor(options: CourierQueueOptions<Kind>) {
+    const { queueName, redis, slots, lockMs, firstRetryMs, log } = options;
     this.#options = options;
     const common = { connection: redis, prefix: KEY_PREFIX };
     this.#queue = new Queue(queueName, common);
     this.#worker = new Worker(queueName, (job, token) => this.#do(job, token), {
       ...common,
       autorun: false,
-      concurrency: CONCURRENCY,
+      concurrency: slots,
       lockDuration: lockMs,
       stalledInterval: lockMs,
       maxStalledCount: MAX_STALLED,
@@ -80,7 +84,7 @@ export class CourierQueue {
   }
 
   /** Adds a job, unless there is one with this id; when this resolves, Redis has it. */
-  async add(kind: CourierKind, id: string, data: object): Promise<void> {
+  async add(kind: Kind, id: string, data: object): Promise<void> {
     await this.#queue.add(kind, data, { jobId: id, ...COURIER_JOB });
   }
 
@@ -93,15 +97,17 @@ export class CourierQueue {
 
   async #do(job: Job, token?: string): Promise<void> {
     const { handlers, metrics, log } = this.#options;
-    const kind = job.name as CourierKind;
+    const kind = job.name as Kind;
     const isLast = job.attemptsMade + 1 >= MAX_ATTEMPTS;
     const task = {
       data: job.data as unknown,
       attempt: job.attemptsStarted,
+      deaths: job.stalledCounter,
       isLast,
       signal: this.#stop.signal,
     };
     const known = { courier_job: job.id, attempt: task.attempt };
+    metrics.active.inc({ kind });
     try {
       // One that was on its way when the courier began to close.
       task.signal.throwIfAborted();
@@ -122,6 +128,8 @@ export class CourierQueue {
         isFinal ? 'courier job given up' : 'courier job failed',
       );
       throw error instanceof GivenUpError ? new UnrecoverableError(error.message) : error;
+    } finally {
+      metrics.active.dec({ kind });
     }
   }
 }

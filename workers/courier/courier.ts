@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import type { CourierKind } from '../../lib/contract/courier-job.ts';
+import { suitesQueueOf } from '../../lib/contract/courier-job.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { ATTEMPT_TIMEOUT_MS, deliverer } from './callbacks/deliver.ts';
 import { startHandingOver } from './callbacks/hand-over.ts';
@@ -21,12 +21,18 @@ export interface CourierParts {
   log: Logger;
 }
 
+/** They wait for others most of the time. */
+const SLOTS = 20;
+/** A suite has one for as long as it runs, and reads files of others meanwhile. */
+const SUITE_SLOTS = 3;
+
 /** What goes on is given the time of an attempt to end, and Redis a moment to hear of it. */
 export const CLOSE_MS = ATTEMPT_TIMEOUT_MS + 5_000;
 
 /** Does what leaves the platform outside of a lab, or takes longer than a request: it delivers callbacks, and runs the suites of repositories. */
 export class Courier {
-  readonly #queue: CourierQueue;
+  readonly #queue: CourierQueue<'callback' | 'schedules'>;
+  readonly #suites: CourierQueue<'suite'>;
   readonly #parts: CourierParts;
   readonly #stop = new AbortController();
   #handingOver: Promise<void> = Promise.resolve();
@@ -34,20 +40,24 @@ export class Courier {
   constructor(parts: CourierParts) {
     const { config, redis, outgoing, suites, metrics, log } = parts;
     const { resultRetentionSeconds: retentionSeconds } = config;
-    const add = (id: string, data: object) => this.#queue.add('suite', id, data);
+    const add = (id: string, data: object) => this.#suites.add('suite', id, data);
     // With the first of them: most couriers have none, and it is as much code as all the rest.
     let loaded: Promise<SuiteHandlers> | undefined;
     const suiteHandlers = () =>
       (loaded ??= import('./suites/suites.ts').then((module) =>
         module.suiteHandlers({ ...suites, redis, add, log }),
       ));
-    const handlers: Record<CourierKind, CourierHandler> = {
-      callback: deliverer({ redis, outgoing, retentionSeconds }),
-      suite: async (task) => (await suiteHandlers()).suite(task),
-      schedules: async (task) => (await suiteHandlers()).schedules(task),
-    };
+    const schedules: CourierHandler = async (task) => (await suiteHandlers()).schedules(task);
+    const suite: CourierHandler = async (task) => (await suiteHandlers()).suite(task);
+    const common = { ...config, redis, metrics, log };
     this.#parts = parts;
-    this.#queue = new CourierQueue({ ...config, redis, handlers, metrics, log });
+    this.#queue = new CourierQueue({
+      ...common,
+      handlers: { callback: deliverer({ redis, outgoing, retentionSeconds }), schedules },
+      slots: SLOTS,
+    });
+    const queueName = suitesQueueOf(config.queueName);
+    this.#suites = new CourierQueue({ ...common, queueName, handlers: { suite }, slots: SUITE_SLOTS });
   }
 
   start(): void {
@@ -55,6 +65,7 @@ export class Courier {
     const { queueName, apiUrl, resultRetentionSeconds: retentionSeconds } = config;
     const parts = { redis, queueName, queue: this.#queue, apiUrl, retentionSeconds, metrics, log };
     this.#queue.start();
+    this.#suites.start();
     this.#handingOver = startHandingOver(parts, this.#stop.signal);
   }
 
@@ -68,7 +79,7 @@ export class Courier {
     const { log } = this.#parts;
     const over = new AbortController();
     const late = sleep(withinMs, false, { signal: over.signal }).catch(() => false);
-    const closed = Promise.all([this.#handingOver, this.#queue.close()]).then(
+    const closed = Promise.all([this.#handingOver, this.#queue.close(), this.#suites.close()]).then(
       () => true,
       (error: unknown) => {
         log.warn({ err: error }, 'closing');

@@ -1,4 +1,4 @@
-import { Counter, Registry } from 'prom-client';
+import { Counter, Gauge, Registry } from 'prom-client';
 
 /** What a courier counts; served at /metrics. */
 export class CourierMetrics {
@@ -8,6 +8,13 @@ export class CourierMetrics {
     name: 'noteburst_courier_attempts_total',
     help: 'Attempts at jobs of the courier: done, failed and to be tried again, or failed for good',
     labelNames: ['kind', 'outcome'],
+    registers: [this.registry],
+  });
+
+  readonly active = new Gauge({
+    name: 'noteburst_courier_active',
+    help: 'Jobs that the courier is doing',
+    labelNames: ['kind'],
     registers: [this.registry],
   });
 

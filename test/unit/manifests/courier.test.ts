@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { isAllowedUrl } from '../../../lib/outgoing/allowed-hosts.ts';
+import { suitesQueueOf } from '../../../lib/contract/courier-job.ts';
 import { functionConfig } from '../../../lib/config/functions.ts';
 import { untoldKey } from '../../../lib/contract/job-keys.ts';
 import { bullKeys } from '../../../lib/queue/bull-keys.ts';
@@ -33,9 +34,10 @@ describe.skipIf(!builder).each(['deploy/example/knative', 'deploy/example/plain'
     expect(triggers.map(({ metadata }) => metadata['listName'])).toEqual([
       ...bullKeys(queueName, lists),
       untoldKey(queueName),
+      ...bullKeys(suitesQueueOf(queueName), lists),
     ]);
     const names = triggers.map(({ name }) => name);
-    expect(names).toEqual([...lists, 'untold']);
+    expect(names).toEqual([...lists, 'untold', ...lists.map((list) => `suites_${list}`)]);
     expect(advanced.scalingModifiers.formula).toBe(names.join(' + '));
     expect(spec).toMatchObject({ minReplicaCount: 0, maxReplicaCount: 1 });
     expect(courier.manifest.spec).not.toHaveProperty('replicas');

@@ -16,7 +16,7 @@ import { Backoff } from './backoff.ts';
 export interface HandOverParts {
   redis: Redis;
   queueName: string;
-  queue: Pick<CourierQueue, 'add'>;
+  queue: Pick<CourierQueue<'callback'>, 'add'>;
   apiUrl: string;
   /** How long it can be looked at what has become of a callback. */
   retentionSeconds: number;
