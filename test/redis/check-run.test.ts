@@ -8,7 +8,7 @@ import { GivenUpError, RetryLaterError } from '../../workers/courier/errors.ts';
 import { CheckRun, type Annotation, type CheckRunPlace } from '../../workers/courier/github/check-run.ts';
 import { GithubApi } from '../../workers/courier/github/github-api.ts';
 import { Outgoing } from '../../workers/courier/outgoing/outgoing.ts';
-import { APP_ID, FakeGithub, INSTALLATION } from '../support/fake-github.ts';
+import { APP_ID, FakeGithub, INSTALLATION, type ShownCheckRun } from '../support/fake-github.ts';
 import { GitRepository } from '../support/git-repository.ts';
 import { PrivateCa } from '../support/tls-proxy.ts';
 
@@ -119,6 +119,34 @@ test.each([
   let asked = 0;
   github.instead = () => (++asked < 3 ? reply : undefined);
   await CheckRun.begin(api, place, signal);
+  expect(github.checkRuns).toHaveLength(1);
+});
+
+test('a check run whose making was not answered is looked for before another is made', async () => {
+  let posts = 0;
+  github.instead = ({ method, path, body }) => {
+    if (method !== 'POST' || !path.endsWith('/check-runs') || ++posts > 1) return undefined;
+    const output = { annotations_count: 0, annotations: [] };
+    github.checkRuns.push({ id: 1, output, ...body } as unknown as ShownCheckRun);
+    return { status: 502 };
+  };
+  const run = await CheckRun.begin(api, place, signal);
+  expect(posts).toBe(1);
+  await run.complete(outcome, signal);
+  expect(github.checkRuns).toMatchObject([{ external_id: 'run-1', status: 'completed' }]);
+});
+
+test('a check run is found behind a hundred others', async () => {
+  await CheckRun.begin(api, place, signal);
+  const others = Array.from({ length: 100 }, (_, n) => ({ id: 1_000 + n, external_id: `other-${n}` }));
+  let pages = 0;
+  github.instead = ({ method, path }) => {
+    if (method !== 'GET' || !path.endsWith('/check-runs')) return undefined;
+    const page = ++pages === 1 ? others : github.checkRuns;
+    return { status: 200, json: { total_count: 101, check_runs: page } };
+  };
+  await CheckRun.begin(api, place, signal);
+  expect(pages).toBe(2);
   expect(github.checkRuns).toHaveLength(1);
 });
 

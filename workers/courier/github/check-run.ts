@@ -38,6 +38,7 @@ export interface CheckRunPlace {
 export const CHECK_NAME = 'Noteburst';
 
 /** GitHub's limits. */
+const PAGE = 100;
 const MAX_ANNOTATIONS = 50;
 export const MAX_SUMMARY_BYTES = 65_535;
 const MAX_TITLE_CHARS = 255;
@@ -47,7 +48,7 @@ const checkRun = z.object({
   external_id: z.string().nullish(),
   output: z.object({ annotations_count: z.number() }).partial().nullish(),
 });
-const checkRuns = z.object({ check_runs: z.array(checkRun) });
+const checkRuns = z.object({ total_count: z.number(), check_runs: z.array(checkRun) });
 type Found = z.infer<typeof checkRun>;
 
 export class CheckRun {
@@ -63,14 +64,10 @@ export class CheckRun {
 
   /** Shows that it runs: a new check run, or that of an earlier attempt. */
   static async begin(api: GithubApi, place: CheckRunPlace, signal: AbortSignal): Promise<CheckRun> {
-    const found = await find(api, place, signal);
-    const begun = { status: 'in_progress', details_url: place.detailsUrl };
     const token = await place.token();
-    if (found) {
-      const parameters = { ...named(place), check_run_id: found.id, ...begun };
-      await api.ask(token, 'PATCH /repos/{owner}/{repo}/check-runs/{check_run_id}', parameters, signal);
-      return new CheckRun(api, place, found.id);
-    }
+    const begun = { status: 'in_progress', details_url: place.detailsUrl };
+    let earlier: Found | undefined;
+    const look = async () => (earlier = await find(api, place, token, signal));
     const parameters = {
       ...named(place),
       name: CHECK_NAME,
@@ -80,8 +77,12 @@ export class CheckRun {
       ...begun,
     };
     const route = 'POST /repos/{owner}/{repo}/check-runs';
-    const made = checkRun.parse(await api.ask(token, route, parameters, signal));
-    return new CheckRun(api, place, made.id);
+    const { id } = checkRun.parse(await api.makeOnce(token, route, parameters, look, signal));
+    if (earlier) {
+      const update = 'PATCH /repos/{owner}/{repo}/check-runs/{check_run_id}';
+      await api.ask(token, update, { ...named(place), check_run_id: id, ...begun }, signal);
+    }
+    return new CheckRun(api, place, id);
   }
 
   /** Shows what came of it. GitHub takes some annotations at a time, and adds them to those that it has. */
@@ -113,11 +114,23 @@ export class CheckRun {
   }
 }
 
-async function find(api: GithubApi, place: CheckRunPlace, signal: AbortSignal): Promise<Found | undefined> {
+/** Among all that this app has on the commit: what is run again and again has many. */
+async function find(
+  api: GithubApi,
+  place: CheckRunPlace,
+  token: string,
+  signal: AbortSignal,
+): Promise<Found | undefined> {
   const route = 'GET /repos/{owner}/{repo}/commits/{ref}/check-runs';
-  const query = { ...named(place), ref: place.commit, check_name: CHECK_NAME, filter: 'all', per_page: 100 };
-  const { check_runs: found } = checkRuns.parse(await api.ask(await place.token(), route, query, signal));
-  return found.find(({ external_id: id }) => id === place.externalId);
+  const app = api.appId === undefined ? {} : { app_id: api.appId };
+  const query = { ...named(place), ref: place.commit, check_name: CHECK_NAME, ...app };
+  for (let page = 1, seen = 0; ; page++) {
+    const answer = await api.ask(token, route, { ...query, filter: 'all', per_page: PAGE, page }, signal);
+    const { total_count: total, check_runs: found } = checkRuns.parse(answer);
+    const own = found.find(({ external_id: id }) => id === place.externalId);
+    seen += found.length;
+    if (own || found.length === 0 || seen >= total) return own;
+  }
 }
 
 function named({ repository }: CheckRunPlace): { owner: string; repo: string } {

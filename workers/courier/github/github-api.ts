@@ -27,10 +27,13 @@ const LONGEST_PAUSE_MS = 10_000;
 
 /** GitHub's API, asked as an app: https://docs.github.com/en/rest. */
 export class GithubApi {
+  /** As what it makes bears it; undefined when only the client id is known. */
+  readonly appId: number | undefined;
   readonly #request: typeof octokitRequest;
   readonly #auth: ReturnType<typeof createAppAuth>;
 
   constructor({ apiUrl, appId, privateKey }: GithubApp, outgoing: Pick<Outgoing, 'fetch'>) {
+    this.appId = /^\d+$/.test(appId) ? Number(appId) : undefined;
     // Of what libraries have to say, GitHub's announcements about its API, nothing is for the log.
     const log = { debug: () => 0, info: () => 0, warn: () => 0, error: () => 0 };
     this.#request = octokitRequest.defaults({
@@ -80,6 +83,27 @@ export class GithubApi {
     );
   }
 
+  /**
+   * Asks for what would be there twice when it is asked for twice: an answer may be lost.
+   *
+   * @param find looks, before each attempt, whether one before it has made it
+   * @returns what was found or made
+   * @throws {GivenUpError} {@link RetryLaterError}
+   */
+  async makeOnce(
+    token: string,
+    route: string,
+    parameters: Parameters,
+    find: () => Promise<unknown>,
+    signal: AbortSignal,
+  ): Promise<unknown> {
+    const authorization = `token ${token}`;
+    return this.#patiently(async () => {
+      const found = await find();
+      return found ?? this.#send({ route, parameters, authorization, signal: bounded(signal) });
+    }, signal);
+  }
+
   /** As the app itself. */
   async askAsApp(route: string, parameters: Parameters, signal: AbortSignal): Promise<unknown> {
     return this.#patiently(async (limit) => {
@@ -106,9 +130,11 @@ export class GithubApi {
   async #patiently<T>(send: (limit: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
     for (let attempt = 1; ; attempt++) {
       try {
-        return await send(AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]));
+        return await send(bounded(signal));
       } catch (error) {
         signal.throwIfAborted();
+        // Another question's, which was asked patiently itself.
+        if (error instanceof RetryLaterError || error instanceof GivenUpError) throw error;
         const failed = error as Failed;
         if (!isPassing(failed)) throw refused(failed);
         const pauseMs = askedPauseMs(failed) ?? FIRST_PAUSE_MS * 2 ** (attempt - 1) * (1 + Math.random());
@@ -122,6 +148,9 @@ export class GithubApi {
     }
   }
 }
+
+const bounded = (signal: AbortSignal): AbortSignal =>
+  AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
 
 interface Sent {
   route: string;
