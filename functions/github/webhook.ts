@@ -20,12 +20,14 @@ export interface WebhookParts {
 export const WEBHOOK_BODIES: BodyRules = { maxBytes: 25 * 1024 * 1024, inflates: false };
 /** As long as GitHub lets people deliver one again. What is older is not taken, so that nothing has to be remembered for ever. */
 const FRESH_MS = 3 * 86_400_000;
+/** GitHub does not say when somebody asked for another run: only how old what was run is. Less long than it is remembered. */
+const FRESH_AGAIN_MS = 28 * 86_400_000;
 /** How far clocks may differ. */
 const SKEW_MS = 300_000;
 
 /**
  * `POST /github/webhook`: what GitHub tells of repositories becomes runs of their suites. A run is of a commit: what tells of the
- * same one twice, a merge and its push, asks for one.
+ * same one twice, a merge and its push, asks for one. Who clicks "Re-run" asks for another.
  *
  * @throws {HttpError} 401 for what GitHub has not signed, 409 for what it has, and was sent before
  */
@@ -65,13 +67,19 @@ function askedIn({ body }: ApiRequest, event: string): Asked | undefined {
   }
 }
 
-async function take(parts: WebhookParts, request: ApiRequest, { atMs, ...asked }: Asked): Promise<string> {
+async function take(
+  parts: WebhookParts,
+  request: ApiRequest,
+  { atMs, again, ...asked }: Asked,
+): Promise<string> {
   if (!isAllowedRepository(parts.repositories, asked.repository)) return 'not configured';
   const age = Date.now() - atMs;
   // Not a number, when it is no date.
-  if (!(age < FRESH_MS && age > -SKEW_MS)) throw refusal(409, 'too_old', 'What it tells of is too long ago');
+  if (!(age < (again === undefined ? FRESH_MS : FRESH_AGAIN_MS) && age > -SKEW_MS))
+    throw refusal(409, 'too_old', 'What it tells of is too long ago');
   const bytes = hash('sha256', request.body, 'hex');
-  const run = runIdOf(`${asked.repository.toLowerCase()}@${asked.commit}`);
+  const commit = `${asked.repository.toLowerCase()}@${asked.commit}`;
+  const run = runIdOf(again === undefined ? commit : `${commit}@${again}`);
   const [isReplayed, isKnown] = await fromRedis(request, () => parts.queue.taken([bytes, run]));
   if (isReplayed) throw refusal(409, 'known_delivery', 'This was delivered before');
   const data: SuiteJobData = suiteJobData.parse({ ...asked, version: 1, run });

@@ -1,7 +1,7 @@
 /** Runs of a repository's suite, from what asks for one to what came of it. */
 import { z } from 'zod';
 
-export const SUITE_EVENTS = ['push', 'merge', 'pull_request', 'schedule'] as const;
+export const SUITE_EVENTS = ['push', 'merge', 'pull_request', 'schedule', 'rerun'] as const;
 
 /** `owner/name`, as GitHub allows it. */
 export const repositoryName = z
@@ -18,6 +18,8 @@ export const suiteJobData = z.object({
   installation: z.number().int().positive(),
   event: z.enum(SUITE_EVENTS),
   branch: z.string().max(1_000),
+  /** The branch that this one may be merged into; absent where nobody said. */
+  base: z.string().max(1_000).optional(),
   pull_request: z.number().int().positive().optional(),
   /** Of the suite file, of an event `schedule`. */
   schedule: z.string().optional(),

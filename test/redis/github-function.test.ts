@@ -105,7 +105,15 @@ describe('what GitHub tells', () => {
   test('a pull request asks for a run of its head', async () => {
     await send('pull_request', pullRequestDelivery(REPOSITORY, COMMIT));
     expect(await jobs()).toMatchObject([
-      { data: { event: 'pull_request', commit: COMMIT, branch: 'tickets/DM-1', pull_request: 7 } },
+      {
+        data: {
+          event: 'pull_request',
+          commit: COMMIT,
+          branch: 'tickets/DM-1',
+          base: 'main',
+          pull_request: 7,
+        },
+      },
     ]);
   });
 

@@ -104,6 +104,45 @@ export function pullRequestDelivery(
   };
 }
 
+interface Rerun {
+  action?: string;
+  /** Of the check run, and how the suite that it is in was before somebody clicked. */
+  check?: number;
+  updated?: string;
+  branch?: string | null;
+}
+
+/** Somebody clicked "Re-run", of one check or of all that the app has on the commit. */
+export function rerunDelivery(
+  of: 'check_run' | 'check_suite',
+  name: string,
+  commit: string,
+  {
+    action = 'rerequested',
+    check = 4,
+    updated = new Date().toISOString(),
+    branch = 'tickets/DM-1',
+  }: Rerun = {},
+) {
+  const suite = {
+    id: 5,
+    head_branch: branch,
+    head_sha: commit,
+    status: 'completed',
+    conclusion: 'failure',
+    pull_requests: [{ number: 7, head: { ref: 'tickets/DM-1', sha: commit }, base: { ref: 'develop' } }],
+    updated_at: updated,
+  };
+  const run = { id: check, name: 'Noteburst', head_sha: commit, status: 'completed', check_suite: suite };
+  return {
+    action,
+    ...(of === 'check_run' ? { check_run: run } : { check_suite: suite }),
+    repository: repository(name),
+    sender: { login: 'a', id: 2 },
+    installation,
+  };
+}
+
 /** A request as GitHub makes it; text is sent as it is. */
 export function delivery(
   event: string,
