@@ -1,17 +1,23 @@
 /** Suites have a queue, and slots, of their own. */
 import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Worker } from 'bullmq';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { suitesQueueOf } from '../../lib/contract/courier-job.ts';
+import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
 import { suiteJobId, type SuiteJobData } from '../../lib/contract/suite-job.ts';
 import { bullKeys } from '../../lib/queue/bull-keys.ts';
 import type { JobSnapshot } from '../../lib/queue/nbexec-queue.ts';
+import { workerRedis } from '../../lib/queue/redis.ts';
 import { SuiteQueue } from '../../lib/queue/suite-queue.ts';
+import { CourierQueue, type CourierTask } from '../../workers/courier/courier-queue.ts';
 import type { CourierParts } from '../../workers/courier/courier.ts';
 import type { Outgoing } from '../../workers/courier/outgoing/outgoing.ts';
 import { CourierBench } from '../support/courier.ts';
+import { capturedLog } from '../support/log.ts';
 import { redisOfFile } from '../support/redis.ts';
 
 const file = await redisOfFile();
@@ -50,7 +56,11 @@ function silentGithub(): CourierParts['suites'] {
     fetchMs: 1,
     caPath: undefined,
   };
-  return { config, outgoing: { fetch, addressesOf: async () => ({ port: 443, addresses: [] }) }, reportsUrl: '' };
+  return {
+    config,
+    outgoing: { fetch, addressesOf: async () => ({ port: 443, addresses: [] }) },
+    reportsUrl: '',
+  };
 }
 
 async function addSuites(): Promise<void> {
@@ -81,4 +91,37 @@ test('three suites run at once, and callbacks do not wait for any', async () => 
   expect(await courier.close(10_000)).toBe(true);
   expect(await file.redis.zcard(delayed)).toBe(3);
   expect(await active()).toBe(0);
+});
+
+test('deaths are those attempts that ended with their courier, and not those that were given back', async () => {
+  const queueName = file.newQueueName();
+  const redis = workerRedis(file.url).on('error', () => undefined);
+  stack.defer(() => redis.disconnect());
+  const tasks: CourierTask[] = [];
+  const begin = () => {
+    const suite = async (task: CourierTask) => {
+      tasks.push(task);
+      await once(task.signal, 'abort');
+      task.signal.throwIfAborted();
+    };
+    const { metrics } = bench;
+    const common = { queueName, redis, lockMs: 300, firstRetryMs: 20, metrics, slots: 1 };
+    return new CourierQueue({ ...common, handlers: { suite }, log: capturedLog().log });
+  };
+  const first = begin();
+  await first.add('suite', 'suite-1', {});
+  const dead = new Worker(queueName, null, { connection: redis, prefix: KEY_PREFIX, lockDuration: 100 });
+  expect(await dead.getNextJob('dead')).toBeDefined();
+  await dead.close();
+  first.start();
+  await vi.waitUntil(() => tasks.length === 1, { timeout: 10_000 });
+  await first.close();
+  const second = begin();
+  second.start();
+  await vi.waitUntil(() => tasks.length === 2, { timeout: 10_000 });
+  await second.close();
+  expect(tasks.map(({ attempt, deaths }) => ({ attempt, deaths }))).toEqual([
+    { attempt: 2, deaths: 1 },
+    { attempt: 3, deaths: 1 },
+  ]);
 });

@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { NoteburstClient } from '../../../client/client.ts';
 import { suiteJobData, type SuiteJobData } from '../../../lib/contract/suite-job.ts';
 import type { SuiteRun } from '../../../lib/contract/suite-run.ts';
+import { durationText } from '../../../lib/html/time.ts';
 import type { Logger } from '../../../lib/logger.ts';
 import { serviceMetadata } from '../../../lib/http/metadata.ts';
 import type { SuiteRuns } from '../../../lib/queue/suite-runs.ts';
@@ -12,9 +13,9 @@ import { keepExecuted } from '../../../suite/keep-executed.ts';
 import { suiteReport, type SuiteReport } from '../../../suite/report.ts';
 import { fenced } from '../../../suite/reports/gfm.ts';
 import { htmlReport } from '../../../suite/reports/html/html-report.ts';
-import { runSuite, type SuiteClient } from '../../../suite/run-suite.ts';
+import { runSuite } from '../../../suite/run-suite.ts';
 import { SUITE_FILE, SuiteError } from '../../../suite/suite-file.ts';
-import type { CourierHandler } from '../courier-queue.ts';
+import type { CourierHandler, CourierTask } from '../courier-queue.ts';
 import { GivenUpError, RetryLaterError } from '../errors.ts';
 import { CheckRun, type CheckOutput } from '../github/check-run.ts';
 import type { GithubApi } from '../github/github-api.ts';
@@ -22,6 +23,8 @@ import type { Checkout, Repositories } from '../repositories/repositories.ts';
 import { outputOf } from './check-output.ts';
 import type { SuitesConfig } from './config.ts';
 import { isWanted, planned, type Planned } from './planned.ts';
+import { isRemoved } from './removed-suite.ts';
+import { SuiteService } from './suite-service.ts';
 
 export interface SuiteParts {
   config: Pick<SuitesConfig, 'hostUrl' | 'serviceUrl' | 'tokenPath'>;
@@ -30,12 +33,15 @@ export interface SuiteParts {
   runs: SuiteRuns;
   /** Where callers find the reports. */
   reportsUrl: string;
+  /** How long a suite may run. */
+  maxSuiteMs: number;
   log: Logger;
 }
 
 /** The executors are everybody's. */
 const AT_ONCE = 20;
-const MAX_SUITE_MS = 6 * 3_600_000;
+/** What it reads may be what its courier dies of. */
+const MAX_DEATHS = 3;
 
 /** What came of it: what the check run shows, and the report, if notebooks were run. */
 interface Outcome {
@@ -45,49 +51,59 @@ interface Outcome {
 }
 
 export function suiteRunner(parts: SuiteParts): CourierHandler {
-  return async ({ data, isLast, signal }) => {
-    const job = suiteJobData.parse(data);
+  return async (task) => {
+    const { signal } = task;
+    const job = suiteJobData.parse(task.data);
     const { runs, api, reportsUrl } = parts;
     const { run: externalId, repository, commit } = job;
-    const started = new Date().toISOString();
+    // Whichever attempt it is: the first has begun it.
+    const started = (await runs.find(job.run))?.started ?? now();
     const run = { ...shown(job), started, state: 'running' } as const satisfies SuiteRun;
     await runs.write(run);
     const token = () => api.token(job.installation, repository, { checks: 'write' }, signal);
     const detailsUrl = `${reportsUrl}/${repository}/${externalId}`;
-    const check = await CheckRun.begin(api, { repository, commit, token, externalId, detailsUrl }, signal);
-    const { output, report, page } = await outcomeOf(parts, job, isLast, signal);
-    const refused = await show(check, output, signal);
+    const place = { repository, commit, token, externalId, detailsUrl };
+    const check = await CheckRun.begin(api, place, signal).catch(async (error: unknown) => {
+      if (!isFinal(error, task)) throw error;
+      const title = 'GitHub did not take its check run';
+      await runs.write({ ...run, state: 'ended', conclusion: 'failure', title, finished: now() });
+      throw error;
+    });
+    const { output, report, page } = await outcomeOf(parts, job, task);
+    const refused = await show(check, output, task);
     const { conclusion, title } = output;
-    const finished = new Date().toISOString();
     await runs.write(
-      { ...run, state: 'ended', conclusion, title, finished },
+      { ...run, state: 'ended', conclusion, title, finished: now() },
       { ...(report && { report: JSON.stringify(report) }), ...(page !== undefined && { page }) },
     );
     if (refused) throw refused;
   };
 }
 
+const now = (): string => new Date().toISOString();
+
+/** Whether nobody comes after this attempt that has failed, so that what it leaves open stays open. */
+const isFinal = (error: unknown, { isLast, signal }: CourierTask): boolean =>
+  !signal.aborted && (isLast || error instanceof GivenUpError);
+
 /**
  * Whatever GitHub does not take of it, it has ended: rules of branches wait for it.
  *
  * @returns why GitHub took no more than that, or not even that
  */
-async function show(
-  check: CheckRun,
-  output: CheckOutput,
-  signal: AbortSignal,
-): Promise<GivenUpError | undefined> {
+async function show(check: CheckRun, output: CheckOutput, task: CourierTask): Promise<Error | undefined> {
+  const { signal } = task;
   try {
     await check.complete(output, signal);
     return undefined;
   } catch (error) {
-    if (!(error instanceof GivenUpError)) throw error;
+    if (!isFinal(error, task)) throw error;
     const { conclusion, title } = output;
     const bare = { conclusion, title, summary: 'GitHub did not take the rest. The details have the report.' };
     await check.complete(bare, signal).catch((again: unknown) => {
-      if (!(again instanceof GivenUpError)) throw again;
+      if (!isFinal(again, task)) throw again;
     });
-    return error;
+    return error as Error;
   }
 }
 
@@ -102,23 +118,23 @@ function shown(job: SuiteJobData): Omit<SuiteRun, 'state' | 'started'> {
 }
 
 /** @throws what may be otherwise later, unless it is the last attempt */
-async function outcomeOf(
-  parts: SuiteParts,
-  job: SuiteJobData,
-  isLast: boolean,
-  signal: AbortSignal,
-): Promise<Outcome> {
+async function outcomeOf(parts: SuiteParts, job: SuiteJobData, task: CourierTask): Promise<Outcome> {
+  const { signal, deaths } = task;
   try {
+    if (deaths > MAX_DEATHS)
+      throw new GivenUpError(
+        `The service's process died ${deaths} times while it ran this suite, which may be too large for it`,
+      );
     await using checkout = await checkOut(parts, job, signal);
     const plan = await planned(checkout);
-    if (!plan) return { output: NO_SUITE };
-    return await runPlanned(parts, job, plan, signal);
+    if (plan) return await runPlanned(parts, job, plan, task);
+    return { output: (await isRemoved(parts.api, job, signal)) ? REMOVED_SUITE : NO_SUITE };
   } catch (error) {
     signal.throwIfAborted();
     if (error instanceof SuiteError)
       return { output: problem('action_required', 'The suite cannot be run', error.message) };
     const isKnown = error instanceof GivenUpError || error instanceof RetryLaterError;
-    if (!isLast && !(error instanceof GivenUpError)) throw error;
+    if (!isFinal(error, task)) throw error;
     const { repository, commit, run } = job;
     parts.log.warn({ err: error, repository, commit, run }, 'suite could not be run');
     // Nobody would end the check run any more.
@@ -133,6 +149,12 @@ const NO_SUITE: CheckOutput = {
   conclusion: 'neutral',
   title: `There is no ${SUITE_FILE}`,
   summary: `Notebooks of this repository are run when it has a file \`${SUITE_FILE}\` that says which.`,
+};
+
+const REMOVED_SUITE: CheckOutput = {
+  conclusion: 'action_required',
+  title: `There is no ${SUITE_FILE} any more`,
+  summary: `The branch that this is for has a file \`${SUITE_FILE}\`, and this commit has none: no notebook was run.`,
 };
 
 const problem = (conclusion: 'action_required' | 'failure', title: string, message: string): CheckOutput => ({
@@ -154,7 +176,7 @@ async function runPlanned(
   parts: SuiteParts,
   job: SuiteJobData,
   { suite, cases, notes }: Planned,
-  signal: AbortSignal,
+  { signal, isLast }: CourierTask,
 ): Promise<Outcome> {
   const { config, runs } = parts;
   const client = new NoteburstClient({
@@ -166,16 +188,26 @@ async function runPlanned(
   // One of another version may have other fields; then nothing is compared.
   const previous = last === undefined ? undefined : suiteReport.safeParse(JSON.parse(last)).data;
   const started = new Date();
+  const limit = AbortSignal.timeout(parts.maxSuiteMs);
+  // Otherwise somebody else goes on with it, and finds what runs.
+  const mayCancel = () => !signal.aborted && (isLast || limit.aborted);
+  const service = new SuiteService(client, mayCancel);
   const results = await runSuite({
-    client: leaving(client, signal),
+    client: service,
     cases,
     atOnce: AT_ONCE,
-    signal: AbortSignal.any([signal, AbortSignal.timeout(MAX_SUITE_MS)]),
+    signal: AbortSignal.any([signal, limit]),
     // What an attempt before this one has submitted is found again.
     keyOf: ({ name }) => `suite-${job.run}-${hash('sha256', name, 'hex').slice(0, 32)}`,
     onExecuted: keepExecuted({ cases, regression: suite.regression }),
   });
   signal.throwIfAborted();
+  if (!isLast && !limit.aborted) service.assertRun(results);
+  if (results.some(({ verdict }) => verdict === 'error'))
+    notes.push('The service was in trouble: what could not be run is no fault of the notebooks.');
+  const isLate =
+    limit.aborted && results.some(({ verdict }) => verdict === 'cancelled' || verdict === 'skipped');
+  if (isLate) notes.push(`It was ended after ${durationText(parts.maxSuiteMs)}, with what ran then.`);
   const report: SuiteReport = {
     version: 1,
     suite: suite.name ?? job.repository,
@@ -186,16 +218,6 @@ async function runPlanned(
     results,
   };
   const page = htmlReport(report, previous && compareReports(report, previous));
-  return { output: outputOf(report, previous, notes), report, page };
-}
-
-/** Somebody else goes on with the suite when this courier has to go: what runs is not cancelled then. */
-function leaving(client: NoteburstClient, signal: AbortSignal): SuiteClient {
-  return {
-    submit: (...args) => client.submit(...args),
-    wait: (...args) => client.wait(...args),
-    events: (...args) => client.events(...args),
-    pageOf: (id) => client.pageOf(id),
-    cancel: (id, limit) => (signal.aborted ? client.get(id, limit) : client.cancel(id, limit)),
-  };
+  const output = outputOf(report, previous, notes);
+  return { output: isLate ? { ...output, conclusion: 'timed_out' } : output, report, page };
 }

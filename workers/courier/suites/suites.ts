@@ -26,6 +26,8 @@ export interface SuitesParts {
 
 export type SuiteHandlers = Record<Extract<CourierKind, 'suite' | 'schedules'>, CourierHandler>;
 
+/** It has one of the courier's few slots for as long. */
+const MAX_SUITE_MS = 6 * 3_600_000;
 /** Of notebooks, without data: what a suite reads is on the platform. */
 export const READ_OUT = { files: 5_000, bytes: 64 * 1024 * 1024 };
 
@@ -49,7 +51,7 @@ export function suiteHandlers(parts: SuitesParts): SuiteHandlers {
   });
   const runs = new SuiteRuns(redis);
   return {
-    suite: suiteRunner({ config, api, repositories, runs, reportsUrl, log }),
+    suite: suiteRunner({ config, api, repositories, runs, reportsUrl, maxSuiteMs: MAX_SUITE_MS, log }),
     schedules: scheduleKeeper({ redis, api, repositories: config.repositories, add, log }),
   };
 }

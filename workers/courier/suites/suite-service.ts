@@ -1,0 +1,62 @@
+import type { NoteburstClient, Submission } from '../../../client/client.ts';
+import type { NotebookResponse } from '../../../lib/contract/notebooks-api.ts';
+import type { CaseResult } from '../../../suite/report.ts';
+import type { SuiteClient } from '../../../suite/run-suite.ts';
+import { isTrouble } from '../../../suite/verdict.ts';
+import { RetryLaterError } from '../errors.ts';
+
+/** The service, as a suite uses it whose attempts may be several: what one has begun the next finds again. */
+export class SuiteService implements SuiteClient {
+  readonly #client: NoteburstClient;
+  readonly #mayCancel: () => boolean;
+  /** The ids of jobs that take the place of some that were lost. */
+  readonly #second = new Set<string>();
+
+  /** @param mayCancel whether nobody would go on with what runs */
+  constructor(client: NoteburstClient, mayCancel: () => boolean) {
+    this.#client = client;
+    this.#mayCancel = mayCancel;
+  }
+
+  /** What was lost with its lab is submitted once more: it is nobody's fault, and yet it may lose the next lab, too. */
+  async submit(
+    submission: Submission,
+    options: { idempotencyKey?: string; signal?: AbortSignal } = {},
+  ): Promise<NotebookResponse> {
+    const job = await this.#client.submit(submission, options);
+    if (!job.error || job.error.reason === 'cancelled' || !isTrouble(job.error)) return job;
+    const again = { ...options, idempotencyKey: `${options.idempotencyKey}-again` };
+    const second = await this.#client.submit(submission, again);
+    this.#second.add(second.job_id);
+    return second;
+  }
+
+  wait(...args: Parameters<NoteburstClient['wait']>): Promise<NotebookResponse> {
+    return this.#client.wait(...args);
+  }
+
+  events(...args: Parameters<NoteburstClient['events']>): ReturnType<NoteburstClient['events']> {
+    return this.#client.events(...args);
+  }
+
+  pageOf(jobId: string): string {
+    return this.#client.pageOf(jobId);
+  }
+
+  cancel(jobId: string, limit?: AbortSignal): Promise<NotebookResponse> {
+    return this.#mayCancel() ? this.#client.cancel(jobId, limit) : this.#client.get(jobId, limit);
+  }
+
+  /** @throws {RetryLaterError} when another attempt may run what the service could not */
+  assertRun(results: readonly CaseResult[]): void {
+    const open = results.find(
+      ({ verdict, failure, job_id: id }) =>
+        verdict === 'error' && (isUnanswered(failure) || id === undefined || !this.#second.has(id)),
+    );
+    if (open) throw new RetryLaterError(`The service could not run ${open.name}: ${open.failure?.message}`);
+  }
+}
+
+/** Whether it is not the job that has ended, but the service that did not answer. */
+const isUnanswered = (failure: CaseResult['failure']): boolean =>
+  failure?.reason === 'refused' || failure?.reason === 'unreachable';
