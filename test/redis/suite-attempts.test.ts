@@ -108,6 +108,7 @@ describe('trouble of the service', () => {
     bench.service = () => ({ status, headers: LATER });
     await expect(bench.run({ commit, run: id }, { isLast: false })).rejects.toThrow(RetryLaterError);
     expect([check()?.status, await state()]).toEqual(['in_progress', 'running']);
+    expect(check()?.output.title).toBe('To be begun again');
     await bench.run({ commit, run: id });
     expect(bench.github.checkRuns).toHaveLength(1);
     expect(check()).toMatchObject({ conclusion: 'failure', output: { title: '1 could not be run' } });

@@ -32,6 +32,12 @@ export interface Sent {
   raw: string;
 }
 
+interface CourierOptions extends Pick<CourierParts, 'suites'> {
+  url: string;
+  lockMs: number;
+  firstRetryMs: number;
+}
+
 /** Couriers on a queue of jobs whose runs are the test's, and a receiver that answers as the test likes. */
 export class CourierBench implements AsyncDisposable {
   readonly jobs: WorkerBench;
@@ -58,8 +64,8 @@ export class CourierBench implements AsyncDisposable {
     url = this.#file.url,
     lockMs = 500,
     firstRetryMs = 20,
-    suites = { config: undefined, outgoing: new Outgoing([]), reportsUrl: '' } as CourierParts['suites'],
-  } = {}): Promise<Courier> {
+    suites = { config: undefined, outgoing: new Outgoing([]), reportsUrl: '' },
+  }: Partial<CourierOptions> = {}): Promise<Courier> {
     const redis = workerRedis(url).on('error', () => undefined);
     const config = {
       queueName: this.courierQueue,

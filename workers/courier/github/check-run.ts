@@ -85,6 +85,13 @@ export class CheckRun {
     return new CheckRun(api, place, id);
   }
 
+  /** Shows why nothing comes of it yet. */
+  async postpone(title: string, summary: string, signal: AbortSignal): Promise<void> {
+    const route = 'PATCH /repos/{owner}/{repo}/check-runs/{check_run_id}';
+    const parameters = { ...this.#named(), output: { title, summary } };
+    await this.#api.ask(await this.#place.token(), route, parameters, signal);
+  }
+
   /** Shows what came of it. GitHub takes some annotations at a time, and adds them to those that it has. */
   async complete(outcome: CheckOutput, signal: AbortSignal): Promise<void> {
     const { conclusion, title, summary, annotations = [] } = outcome;

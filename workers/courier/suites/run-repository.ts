@@ -69,7 +69,10 @@ export function suiteRunner(parts: SuiteParts): CourierHandler {
       await runs.write({ ...run, state: 'ended', conclusion: 'failure', title, finished: now() });
       throw error;
     });
-    const { output, report, page } = await outcomeOf(parts, job, task);
+    const { output, report, page } = await outcomeOf(parts, job, task).catch(async (error: unknown) => {
+      if (!signal.aborted) await postpone(parts, check, signal);
+      throw error;
+    });
     const refused = await show(check, output, task);
     const { conclusion, title } = output;
     await runs.write(
@@ -85,6 +88,15 @@ const now = (): string => new Date().toISOString();
 /** Whether nobody comes after this attempt that has failed, so that what it leaves open stays open. */
 const isFinal = (error: unknown, { isLast, signal }: CourierTask): boolean =>
   !signal.aborted && (isLast || error instanceof GivenUpError);
+
+/** So that people see why it is in progress for so long; in the end it does not matter whether GitHub takes it. */
+async function postpone({ log }: SuiteParts, check: CheckRun, signal: AbortSignal): Promise<void> {
+  const why =
+    'The service could not run all of it yet. It is begun again, and finds what has been run before.';
+  await check.postpone('To be begun again', why, signal).catch((error: unknown) => {
+    log.warn({ err: error }, 'check run not postponed');
+  });
+}
 
 /**
  * Whatever GitHub does not take of it, it has ended: rules of branches wait for it.
