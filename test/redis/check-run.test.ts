@@ -8,7 +8,7 @@ import { GivenUpError, RetryLaterError } from '../../workers/courier/errors.ts';
 import { CheckRun, type Annotation, type CheckRunPlace } from '../../workers/courier/github/check-run.ts';
 import { GithubApi } from '../../workers/courier/github/github-api.ts';
 import { Outgoing } from '../../workers/courier/outgoing/outgoing.ts';
-import { APP_ID, FakeGithub, INSTALLATION, type ShownCheckRun } from '../support/fake-github.ts';
+import { APP_ID, FakeGithub, INSTALLATION } from '../support/fake-github.ts';
 import { GitRepository } from '../support/git-repository.ts';
 import { PrivateCa } from '../support/tls-proxy.ts';
 
@@ -127,7 +127,7 @@ test('a check run whose making was not answered is looked for before another is 
   github.instead = ({ method, path, body }) => {
     if (method !== 'POST' || !path.endsWith('/check-runs') || ++posts > 1) return undefined;
     const output = { annotations_count: 0, annotations: [] };
-    github.checkRuns.push({ id: 1, output, ...body } as unknown as ShownCheckRun);
+    github.checkRuns.push({ id: 1, output, ...body } as unknown as FakeGithub['checkRuns'][number]);
     return { status: 502 };
   };
   const run = await CheckRun.begin(api, place, signal);
