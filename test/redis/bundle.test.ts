@@ -7,7 +7,7 @@ import { EAGER_BYTES, EAGER_PACKAGES } from '../../build/budget.ts';
 import { bundle, type Eager } from '../../build/bundle.ts';
 import { compileCacheEnv, fillCompileCache } from '../../build/compile-cache.ts';
 import { ServerProcess } from '../../build/server-process.ts';
-import { COURIER_JOB } from '../../lib/contract/courier-job.ts';
+import { COURIER_JOB, suitesQueueOf } from '../../lib/contract/courier-job.ts';
 import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
 import { serialize } from '../../platform/origin/token-store.ts';
 import { ENTRIES } from '../../platform/services/product.ts';
@@ -104,7 +104,7 @@ test.each([
 
 test('a courier there loads what suites need with the first of them', async () => {
   const queueName = file.newQueueName();
-  const queue = new Queue(queueName, { connection: file.redis, prefix: KEY_PREFIX });
+  const queue = new Queue(suitesQueueOf(queueName), { connection: file.redis, prefix: KEY_PREFIX });
   await using stack = new AsyncDisposableStack();
   stack.defer(() => queue.close());
   const env = {

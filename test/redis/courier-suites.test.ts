@@ -4,9 +4,9 @@ import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Worker } from 'bullmq';
+import { Queue, Worker } from 'bullmq';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { suitesQueueOf } from '../../lib/contract/courier-job.ts';
+import { COURIER_JOB, suitesQueueOf } from '../../lib/contract/courier-job.ts';
 import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
 import { suiteJobId, type SuiteJobData } from '../../lib/contract/suite-job.ts';
 import { bullKeys } from '../../lib/queue/bull-keys.ts';
@@ -91,6 +91,15 @@ test('three suites run at once, and callbacks do not wait for any', async () => 
   expect(await courier.close(10_000)).toBe(true);
   expect(await file.redis.zcard(delayed)).toBe(3);
   expect(await active()).toBe(0);
+});
+
+test('a job of a kind that this courier does not know is left to a newer one', async () => {
+  const newer = new Queue(bench.courierQueue, { connection: file.redis, prefix: KEY_PREFIX });
+  stack.defer(() => newer.close());
+  await newer.add('newer', {}, COURIER_JOB);
+  await bench.courier({ firstRetryMs: 60_000 });
+  await vi.waitUntil(async () => (await newer.getDelayedCount()) === 1, { timeout: 10_000 });
+  expect(bench.lines.join('')).toContain('does no jobs of the kind newer');
 });
 
 test('deaths are those attempts that ended with their courier, and not those that were given back', async () => {

@@ -111,7 +111,10 @@ export class CourierQueue<Kind extends CourierKind> {
     try {
       // One that was on its way when the courier began to close.
       task.signal.throwIfAborted();
-      await handlers[kind](task);
+      const handler: CourierHandler | undefined = handlers[kind];
+      // A newer courier may.
+      if (!handler) throw new RetryLaterError(`This courier does no jobs of the kind ${kind} here`);
+      await handler(task);
       metrics.attempts.inc({ kind, outcome: 'done' });
       log.info(known, 'courier job done');
     } catch (error) {
