@@ -7,7 +7,13 @@ import type { ManagedProcess } from '../../platform/process/managed-process.ts';
 import { APP_ID, FakeGithub } from '../support/fake-github.ts';
 import { GitRepository } from '../support/git-repository.ts';
 import type { ShownCheckRun } from '../support/github-api/check-runs.ts';
-import { delivery, pullRequestDelivery, pushDelivery, WEBHOOK_SECRET } from '../support/github-deliveries.ts';
+import {
+  delivery,
+  pullRequestDelivery,
+  pushDelivery,
+  rerunDelivery,
+  WEBHOOK_SECRET,
+} from '../support/github-deliveries.ts';
 import { ServiceProxy } from '../support/service-proxy.ts';
 import { Stack } from '../support/stack.ts';
 import { notebookText } from '../support/suite-notebooks.ts';
@@ -165,6 +171,28 @@ test('a courier that is killed over it: another goes on with the notebooks that 
   expect(keys).toHaveLength(4);
   expect(new Set(keys).size).toBe(2);
   expect(service.asked.filter(({ method }) => method === 'DELETE')).toEqual([]);
+});
+
+test('a suite that couriers die of is given up, and runs again when somebody asks for it', async () => {
+  const commit = git.commitOnly({
+    'noteburst.yaml': SUITE,
+    'good.ipynb': notebookText(['import time\ntime.sleep(15)']),
+  });
+  const before = submissions().length;
+  await send('push', pushDelivery(NAME, commit));
+  for (let deaths = 1; deaths <= 4; deaths++) {
+    await vi.waitUntil(() => submissions().length >= before + deaths, { timeout: 20_000, interval: 20 });
+    couriers.at(-1)?.kill('SIGKILL');
+    await couriers.at(-1)?.exited;
+    await startCourier();
+  }
+  const { conclusion, output } = await verdict(commit);
+  expect([conclusion, output.summary]).toEqual(['failure', expect.stringContaining('died 4 times')]);
+  expect(submissions()).toHaveLength(before + 4);
+  expect(await send('check_run', rerunDelivery('check_run', NAME, commit))).toBe(202);
+  const again = () => checkOf(commit).find(({ external_id: id }) => id !== checkOf(commit)[0]?.external_id);
+  await vi.waitUntil(() => again()?.status === 'completed', { timeout: 50_000, interval: 50 });
+  expect(again()).toMatchObject({ name: 'Noteburst', conclusion: 'success' });
 });
 
 test('a courier that has to go gives it back, and cancels nothing', async () => {
