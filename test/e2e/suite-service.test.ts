@@ -173,6 +173,19 @@ test('a courier that is killed over it: another goes on with the notebooks that 
   expect(service.asked.filter(({ method }) => method === 'DELETE')).toEqual([]);
 });
 
+test('a courier that has to go gives it back, and cancels nothing', async () => {
+  const commit = git.commit({ 'good.ipynb': notebookText(['import time\ntime.sleep(4)']) });
+  const before = submissions().length;
+  await send('push', pushDelivery(NAME, commit));
+  await vi.waitUntil(() => submissions().length >= before + 2, { timeout: 20_000, interval: 20 });
+  const begun = performance.now();
+  await couriers.at(-1)?.stop();
+  expect(performance.now() - begun).toBeLessThan(4_000);
+  await startCourier();
+  expect(await verdict(commit)).toMatchObject({ conclusion: 'success' });
+  expect(service.asked.filter(({ method }) => method === 'DELETE')).toEqual([]);
+});
+
 test('a suite that couriers die of is given up, and runs again when somebody asks for it', async () => {
   const commit = git.commitOnly({
     'noteburst.yaml': SUITE,
@@ -193,19 +206,6 @@ test('a suite that couriers die of is given up, and runs again when somebody ask
   const again = () => checkOf(commit).find(({ external_id: id }) => id !== checkOf(commit)[0]?.external_id);
   await vi.waitUntil(() => again()?.status === 'completed', { timeout: 50_000, interval: 50 });
   expect(again()).toMatchObject({ name: 'Noteburst', conclusion: 'success' });
-});
-
-test('a courier that has to go gives it back, and cancels nothing', async () => {
-  const commit = git.commit({ 'good.ipynb': notebookText(['import time\ntime.sleep(4)']) });
-  const before = submissions().length;
-  await send('push', pushDelivery(NAME, commit));
-  await vi.waitUntil(() => submissions().length >= before + 2, { timeout: 20_000, interval: 20 });
-  const begun = performance.now();
-  await couriers.at(-1)?.stop();
-  expect(performance.now() - begun).toBeLessThan(4_000);
-  await startCourier();
-  expect(await verdict(commit)).toMatchObject({ conclusion: 'success' });
-  expect(service.asked.filter(({ method }) => method === 'DELETE')).toEqual([]);
 });
 
 test.each([
