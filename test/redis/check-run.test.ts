@@ -123,15 +123,11 @@ test.each([
 });
 
 test('a check run whose making was not answered is looked for before another is made', async () => {
-  let posts = 0;
-  github.instead = ({ method, path, body }) => {
-    if (method !== 'POST' || !path.endsWith('/check-runs') || ++posts > 1) return undefined;
-    const output = { annotations_count: 0, annotations: [] };
-    github.checkRuns.push({ id: 1, output, ...body } as unknown as FakeGithub['checkRuns'][number]);
-    return { status: 502 };
-  };
+  await place.token();
+  github.lostAnswers = 1;
   const run = await CheckRun.begin(api, place, signal);
-  expect(posts).toBe(1);
+  const posts = github.asked.filter(({ path, method }) => method === 'POST' && path.endsWith('/check-runs'));
+  expect(posts).toHaveLength(1);
   await run.complete(outcome, signal);
   expect(github.checkRuns).toMatchObject([{ external_id: 'run-1', status: 'completed' }]);
 });

@@ -112,6 +112,9 @@ interface Rerun {
   branch?: string | null;
 }
 
+const pullsOf = (suite: unknown) =>
+  (suite as { pull_requests: { head: Fields; base: Fields }[] }).pull_requests;
+
 /** Somebody clicked "Re-run", of one check or of all that the app has on the commit. */
 export function rerunDelivery(
   of: 'check_run' | 'check_suite',
@@ -124,21 +127,34 @@ export function rerunDelivery(
     branch = 'tickets/DM-1',
   }: Rerun = {},
 ) {
+  const { check_run: run, check_suite, ...payload } = sentToApp(of, (each) => each.action === 'rerequested');
+  // Those of check runs are older: they have no pull requests, and times in a form that is no more.
+  const newer = sentToApp('check_suite', ({ check_suite: each }) => pullsOf(each).length > 0)['check_suite'];
+  const [pull] = pullsOf(newer);
+  const { app } = newer as Fields;
+  const ran = run as (Fields & { check_suite: Fields }) | undefined;
   const suite = {
-    id: 5,
+    ...(ran?.check_suite ?? (check_suite as Fields)),
+    app,
     head_branch: branch,
     head_sha: commit,
-    status: 'completed',
-    conclusion: 'failure',
-    pull_requests: [{ number: 7, head: { ref: 'tickets/DM-1', sha: commit }, base: { ref: 'develop' } }],
+    pull_requests: [
+      {
+        ...pull,
+        number: 7,
+        head: { ...pull?.head, ref: 'tickets/DM-1', sha: commit },
+        base: { ...pull?.base, ref: 'develop' },
+      },
+    ],
     updated_at: updated,
   };
-  const run = { id: check, name: 'Noteburst', head_sha: commit, status: 'completed', check_suite: suite };
   return {
+    ...payload,
     action,
-    ...(of === 'check_run' ? { check_run: run } : { check_suite: suite }),
-    repository: repository(name),
-    sender: { login: 'a', id: 2 },
+    ...(ran
+      ? { check_run: { ...ran, app, id: check, head_sha: commit, check_suite: suite } }
+      : { check_suite: suite }),
+    repository: ofTests(payload.repository, name),
     installation,
   };
 }

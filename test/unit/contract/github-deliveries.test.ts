@@ -3,7 +3,12 @@ import { Ajv } from 'ajv';
 import addFormats from 'ajv-formats';
 import { describe, expect, test } from 'vitest';
 import { askedBy } from '../../../lib/contract/github-deliveries.ts';
-import { pullRequestDelivery, pushDelivery, recorded } from '../../support/github-deliveries.ts';
+import {
+  pullRequestDelivery,
+  pushDelivery,
+  recorded,
+  rerunDelivery,
+} from '../../support/github-deliveries.ts';
 
 const NAME = 'team/tutorials';
 const COMMIT = 'c'.repeat(40);
@@ -33,6 +38,11 @@ describe('what GitHub has recorded', () => {
     });
   });
 
+  test.each(['check_run', 'check_suite'])('of %s, those that are to be run again', (event) => {
+    const asking = recorded(event).filter((payload) => askedBy(event, { installation, ...payload }));
+    expect(new Set(asking.map(({ action }) => action))).toEqual(new Set(['rerequested']));
+  });
+
   test('of pull requests, those with new code', () => {
     const asking = recorded('pull_request').filter((payload) =>
       askedBy('pull_request', { installation, ...payload }),
@@ -55,6 +65,8 @@ describe('those of the tests', () => {
     ['push$event', pushDelivery(NAME, COMMIT)],
     ['pull_request$closed', pullRequestDelivery(NAME, COMMIT, { action: 'closed', merged: true })],
     ['pull_request$synchronize', pullRequestDelivery(NAME, COMMIT, { from: 'stranger/tutorials' })],
+    ['check_run$rerequested', rerunDelivery('check_run', NAME, COMMIT)],
+    ['check_suite$rerequested', rerunDelivery('check_suite', NAME, COMMIT)],
   ])('%s has the published form', (name, payload) => {
     expect(problemOf(name, payload)).toBe('');
     const { repository: _, ...without } = payload as Record<string, unknown>;
