@@ -15,6 +15,14 @@ export const runsKey = (repository: string): string =>
 export const lastRunKey = (repository: string, branch: string): string =>
   `${KEY_PREFIX}:github:last:${repository.toLowerCase()}:${branch}`;
 
+/** A hash, by the name of a case: its executed notebook of the branch's last run in which it passed. */
+export const goodKey = (repository: string, branch: string): string =>
+  `${KEY_PREFIX}:github:good:${repository.toLowerCase()}:${branch}`;
+
+/** A sorted set, by the time of the last run: the branches that have one. */
+export const goodBranchesKey = (repository: string): string =>
+  `${KEY_PREFIX}:github:good-branches:${repository.toLowerCase()}`;
+
 /** A hash, by the schedules that there are: the instant, in ms, up to which each was looked at. */
 export const schedulesKey = (repository: string): string =>
   `${KEY_PREFIX}:github:schedules:${repository.toLowerCase()}`;

@@ -5,17 +5,58 @@ import { suiteRun, type SuiteRun } from '../contract/suite-run.ts';
 import { lastRunKey, runKey, runsKey } from './github-keys.ts';
 
 /** How long what came of a run can be looked at. */
-const KEPT_SECONDS = 30 * 86_400;
+export const KEPT_DAYS = 30;
+const KEPT_SECONDS = KEPT_DAYS * 86_400;
 /** Of each repository. */
 const KEPT_RUNS = 50;
+/** Of all that a repository's runs leave, compressed; what the oldest have left goes first. */
+export const MAX_REPOSITORY_BYTES = 64 * 1024 * 1024;
 /** Of a document, before it is compressed; of a larger one it is only known that it was. */
-const MAX_BYTES = 8 * 1024 * 1024;
+const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024;
+/** Of an executed notebook, before it is compressed: who hands it out has all of it in memory. */
+export const MAX_NOTEBOOK_BYTES = 64 * 1024 * 1024;
+/** Of a run's executed notebooks, compressed. */
+export const MAX_NOTEBOOKS_BYTES = 16 * 1024 * 1024;
 
 const compress = promisify(zstdCompress);
 const decompress = promisify(zstdDecompress);
 
 /** What a run leaves: a report as JSON, and as a page. */
 export type RunDocument = 'report' | 'page';
+
+export interface Remains extends Partial<Record<RunDocument, string>> {
+  /** Executed notebooks by the names of their files, each a zstd frame; {@link MAX_NOTEBOOKS_BYTES} at most. */
+  notebooks?: ReadonlyMap<string, Buffer>;
+}
+
+/**
+ * Lua: writes a run down, deletes those that leave the list by it, and what the oldest have left where all is too much. The keys of
+ * runs are made of their ids; they are in the slot of the others.
+ */
+const WRITE = `
+local run, runs, last = unpack(KEYS)
+local prefix, id, started, ttl, max_runs, max_bytes = unpack(ARGV, 1, 6)
+redis.call('DEL', run)
+redis.call('HSET', run, unpack(ARGV, 7))
+redis.call('EXPIRE', run, ttl)
+redis.call('ZADD', runs, started, id)
+redis.call('EXPIRE', runs, ttl)
+if last then redis.call('SET', last, id, 'EX', ttl) end
+local bytes = 0
+for place, each in ipairs(redis.call('ZREVRANGE', runs, 0, -1)) do
+  local key = prefix .. each
+  local shown, size = unpack(redis.call('HMGET', key, 'run', 'bytes'))
+  bytes = bytes + (size or 0)
+  if not shown or place > tonumber(max_runs) then
+    redis.call('DEL', key)
+    redis.call('ZREM', runs, each)
+  elseif size and bytes > tonumber(max_bytes) then
+    local left = redis.call('PTTL', key)
+    redis.call('DEL', key)
+    redis.call('HSET', key, 'run', shown)
+    redis.call('PEXPIRE', key, left)
+  end
+end`;
 
 /** The runs of repositories' suites, and what came of them. */
 export class SuiteRuns {
@@ -26,21 +67,19 @@ export class SuiteRuns {
   }
 
   /** Writes down how far a run is, with what it leaves, and lists it. */
-  async write(run: SuiteRun, documents: Partial<Record<RunDocument, string>> = {}): Promise<void> {
-    const { id, repository, branch } = run;
-    const fields: Record<string, string | Buffer> = { run: JSON.stringify(run) };
+  async write(run: SuiteRun, { notebooks = new Map(), ...documents }: Remains = {}): Promise<void> {
+    const { id, repository, branch, started } = run;
+    const remains: Record<string, Buffer> = {};
+    for (const [file, compressed] of notebooks) remains[notebookField(file)] = compressed;
     for (const [name, text] of Object.entries(documents))
-      if (Buffer.byteLength(text) <= MAX_BYTES) fields[name] = await compress(text);
-    const transaction = this.#redis
-      .multi()
-      .hset(runKey(id), fields)
-      .expire(runKey(id), KEPT_SECONDS)
-      .zadd(runsKey(repository), Date.parse(run.started), id)
-      .zremrangebyrank(runsKey(repository), 0, -KEPT_RUNS - 1)
-      .expire(runsKey(repository), KEPT_SECONDS);
-    if (fields['report'] !== undefined)
-      transaction.set(lastRunKey(repository, branch), id, 'EX', KEPT_SECONDS);
-    for (const [error] of (await transaction.exec()) ?? []) if (error) throw error;
+      if (Buffer.byteLength(text) <= MAX_DOCUMENT_BYTES) remains[name] = await compress(text);
+    const bytes = Object.values(remains).reduce((sum, { length }) => sum + length, 0);
+    const fields = { run: JSON.stringify(run), ...(bytes > 0 && { bytes }), ...remains };
+    const keys = [runKey(id), runsKey(repository)];
+    if (remains['report']) keys.push(lastRunKey(repository, branch));
+    const limits = [KEPT_SECONDS, KEPT_RUNS, MAX_REPOSITORY_BYTES];
+    const args = [runKey(''), id, Date.parse(started), ...limits, ...Object.entries(fields).flat()];
+    await this.#redis.eval(WRITE, keys.length, ...keys, ...args);
   }
 
   /** @returns undefined when it never was, or too long ago */
@@ -54,11 +93,14 @@ export class SuiteRuns {
     return (await Promise.all(ids.map((id) => this.find(id)))).flatMap((run) => run ?? []);
   }
 
-  /** @returns undefined when the run has none, or too large a one */
+  /** @returns undefined when the run has none any more, or too large a one */
   async document(id: string, name: RunDocument): Promise<string | undefined> {
-    const stored = await this.#redis.hgetBuffer(runKey(id), name);
-    if (stored === null) return undefined;
-    return (await decompress(stored, { maxOutputLength: MAX_BYTES })).toString();
+    return this.#text(id, name, MAX_DOCUMENT_BYTES);
+  }
+
+  /** The text of an executed notebook. @returns undefined when it is not kept */
+  async notebook(id: string, file: string): Promise<string | undefined> {
+    return this.#text(id, notebookField(file), MAX_NOTEBOOK_BYTES);
   }
 
   /** The report of the branch's run that ended last. */
@@ -66,7 +108,14 @@ export class SuiteRuns {
     const id = await this.#redis.get(lastRunKey(repository, branch));
     return id === null ? undefined : this.document(id, 'report');
   }
+
+  async #text(id: string, field: string, maxOutputLength: number): Promise<string | undefined> {
+    const stored = await this.#redis.hgetBuffer(runKey(id), field);
+    return stored === null ? undefined : (await decompress(stored, { maxOutputLength })).toString();
+  }
 }
+
+const notebookField = (file: string): string => `notebook:${file}`;
 
 function parsed(stored: string | null): SuiteRun | undefined {
   return stored === null ? undefined : suiteRun.parse(JSON.parse(stored));

@@ -1,9 +1,11 @@
 /** The users of docs/redis.md that suites of repositories need; the others are in acl.test.ts. */
 import { once } from 'node:events';
+import { zstdCompressSync } from 'node:zlib';
 import { Redis } from 'ioredis';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { suitesQueueOf } from '../../lib/contract/courier-job.ts';
 import type { SuiteRun } from '../../lib/contract/suite-run.ts';
+import { GoodRuns } from '../../lib/queue/good-runs.ts';
 import { requestRedis, untilReady, workerRedis } from '../../lib/queue/redis.ts';
 import { SuiteQueue } from '../../lib/queue/suite-queue.ts';
 import { SuiteRuns } from '../../lib/queue/suite-runs.ts';
@@ -75,7 +77,13 @@ test('the function that GitHub calls asks for runs of suites, and the courier do
   await first.close();
   const done = Promise.withResolvers<number>();
   const suite = async ({ attempt }: CourierTask) => {
-    await new SuiteRuns(redis).write(run, { report: '{}' }).then(() => done.resolve(attempt), done.reject);
+    const keep = async () => {
+      const notebooks = new Map([['0-a.ipynb', zstdCompressSync('{"cells":[]}')]]);
+      await new SuiteRuns(redis).write(run, { report: '{}', notebooks });
+      await new GoodRuns(redis, run).write(['a'], new Map([['a', notebooks.get('0-a.ipynb') as Buffer]]));
+      await new GoodRuns(redis, run).read('a');
+    };
+    await keep().then(() => done.resolve(attempt), done.reject);
   };
   const second = new CourierQueue({ ...common, handlers: { suite } });
   stack.defer(() => second.close());
@@ -83,6 +91,7 @@ test('the function that GitHub calls asks for runs of suites, and the courier do
   expect(await done.promise).toBe(2);
   expect(await new SuiteRuns(asking).list('team/tutorials')).toEqual([run]);
   expect(await new SuiteRuns(asking).document(run.id, 'report')).toBe('{}');
+  expect(await new SuiteRuns(asking).notebook(run.id, '0-a.ipynb')).toBe('{"cells":[]}');
   expect(await admin.call('ACL', 'LOG')).toEqual([]);
 });
 
