@@ -20,9 +20,12 @@ export interface Keeping {
   out?: string | undefined;
   /** Whether outputs are to be as they were. */
   regression?: RegressionOptions | undefined;
-  /** The folder with the last good run of each, which is brought up to date. */
-  baseline?: string | undefined;
+  /** The folder with the last good run of each, which is brought up to date; or what reads it, where others do that. */
+  baseline?: string | LastGood | undefined;
 }
+
+/** @returns the notebook as it was executed when it passed last, undefined when there is none */
+export type LastGood = (which: SuiteCase) => Promise<string | undefined>;
 
 /** @throws {SuiteError} when a folder cannot be used */
 export function keepExecuted({
@@ -32,17 +35,19 @@ export function keepExecuted({
   baseline,
 }: Keeping): NonNullable<SuiteRun['onExecuted']> {
   const names = executedNames(cases);
-  for (const folder of [out, baseline]) if (folder !== undefined) prepare(folder, cases);
+  const folder = typeof baseline === 'string' ? baseline : undefined;
+  for (const each of [out, folder]) if (each !== undefined) prepare(each, cases);
+  const lastGood = folder === undefined ? (baseline as LastGood | undefined) : inFolder(folder, names);
   return async (which, text, { source, isWell }) => {
     const name = names.get(which) as string;
     const told: Executed = {};
     if (regression && isWell) {
       const { reference, problem = 'There are no earlier outputs to compare with' } =
-        regression.against === 'committed' ? committed(which, source) : await goodRun(baseline, name);
+        regression.against === 'committed' ? committed(which, source) : await goodRun(lastGood, which);
       if (reference) told.failure = regressionFailure(parseNotebook(text), reference, source, regression);
       if (!reference || !hasOutputs(reference)) told.warnings = [problem];
     }
-    if (baseline !== undefined && isWell && !told.failure) await write(join(baseline, name), text);
+    if (folder !== undefined && isWell && !told.failure) await write(join(folder, name), text);
     if (out === undefined) return told;
     const file = join(out, name);
     await write(file, text);
@@ -59,15 +64,25 @@ interface Reference {
 const committed = ({ path }: SuiteCase, { notebook }: NotebookSource): Reference =>
   extname(path) === NOTEBOOK ? { reference: notebook } : {};
 
-async function goodRun(baseline: string | undefined, name: string): Promise<Reference> {
-  if (baseline === undefined) return {};
+async function goodRun(lastGood: LastGood | undefined, which: SuiteCase): Promise<Reference> {
   try {
-    return { reference: parseNotebook(await readFile(join(baseline, name), 'utf8')) };
+    const text = await lastGood?.(which);
+    return text === undefined ? {} : { reference: parseNotebook(text) };
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {};
     return { problem: `The last good run cannot be read: ${(error as Error).message}` };
   }
 }
+
+const inFolder =
+  (folder: string, names: ReadonlyMap<SuiteCase, string>): LastGood =>
+  async (which) => {
+    try {
+      return await readFile(join(folder, names.get(which) as string), 'utf8');
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+      throw error;
+    }
+  };
 
 /** Makes a folder, and marks it, so that a later run does not take what this one writes for notebooks of the suite. */
 function prepare(folder: string, cases: readonly SuiteCase[]): void {

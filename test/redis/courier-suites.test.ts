@@ -48,6 +48,7 @@ function silentGithub(): CourierParts['suites'] {
     apiUrl: 'https://github.example.org/api/v3',
     tokenPath: join(dir, 'token'),
     serviceUrl: 'https://data.example.org/noteburst',
+    publicUrl: 'https://data.example.org/noteburst',
     repositories: [],
     hostUrl: 'https://github.example.org',
     hosts: [],

@@ -29,11 +29,11 @@ export class SuiteBench implements AsyncDisposable {
   readonly github: FakeGithub;
   readonly lines: string[];
   /** Forbids all when absent. */
-  service: (request: IncomingMessage) => ServiceReply = () => ({ status: 403 });
+  service: (request: IncomingMessage) => ServiceReply | Promise<ServiceReply> = () => ({ status: 403 });
   readonly #parts: Omit<SuiteParts, 'config' | 'maxSuiteMs'>;
   readonly #dir: string;
-  readonly #server = createServer((request, response) => {
-    const reply = this.service(request);
+  readonly #server = createServer(async (request, response) => {
+    const reply = await this.service(request);
     if (!reply) return void request.socket.destroy();
     response.writeHead(reply.status, { 'Content-Type': 'application/json', ...reply.headers });
     response.end(reply.json && JSON.stringify(reply.json));
@@ -70,6 +70,7 @@ export class SuiteBench implements AsyncDisposable {
         caPath,
       }),
       runs: this.runs,
+      redis,
       reportsUrl: 'https://data.example.org/noteburst/github',
       log,
     };
@@ -111,6 +112,7 @@ export class SuiteBench implements AsyncDisposable {
     const { port } = this.#server.address() as AddressInfo;
     const config = {
       hostUrl: `https://${this.github.host}`,
+      publicUrl: 'https://data.example.org/noteburst',
       serviceUrl: `http://127.0.0.1:${port}`,
       tokenPath: join(this.#dir, 'token'),
     };

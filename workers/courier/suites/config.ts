@@ -54,6 +54,8 @@ export const suitesEnv = {
 export interface SuitesConfig extends GithubApp {
   tokenPath: string;
   serviceUrl: string;
+  /** Where callers find the service. */
+  publicUrl: string;
   repositories: GithubRepositories;
   /** https://host, where repositories and commits are. */
   hostUrl: string;
@@ -89,6 +91,7 @@ export function suitesConfig(
     apiUrl: isPublic ? `https://${PUBLIC_API}` : `${hostUrl}/api/v3`,
     tokenPath,
     serviceUrl: env.NOTEBURST_GITHUB_SERVICE_URL ?? callersUrl,
+    publicUrl: callersUrl,
     repositories: env.NOTEBURST_GITHUB_REPOSITORIES,
     hostUrl,
     hosts: isPublic ? [host, { ...host, name: PUBLIC_API }] : [host],

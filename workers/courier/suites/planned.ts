@@ -79,9 +79,5 @@ function notesOn(suite: SuiteFile, submodules: readonly string[]): string[] {
   const isExcluded = picomatch(suite.exclude, { dot: true });
   const open = submodules.filter((path) => !isExcluded(path) && !isExcluded(`${path}/x`));
   const codes = open.slice(0, 10).map((path) => `\`${path.replaceAll('`', '')}\``);
-  const notes =
-    open.length === 0 ? [] : [`Submodules are not fetched; nothing of ${codes.join(', ')} was run.`];
-  if (suite.regression?.against === 'last')
-    notes.push('Outputs are compared with committed ones only; `against: last` compares nothing here.');
-  return notes;
+  return open.length === 0 ? [] : [`Submodules are not fetched; nothing of ${codes.join(', ')} was run.`];
 }

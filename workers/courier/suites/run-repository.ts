@@ -1,13 +1,15 @@
 /** Runs the suite of a repository at a commit, and shows what came of it there. */
 import { hash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import type { Redis } from 'ioredis';
 import { NoteburstClient } from '../../../client/client.ts';
 import { suiteJobData, type SuiteJobData } from '../../../lib/contract/suite-job.ts';
 import type { SuiteRun } from '../../../lib/contract/suite-run.ts';
 import { durationText } from '../../../lib/html/time.ts';
 import type { Logger } from '../../../lib/logger.ts';
 import { serviceMetadata } from '../../../lib/http/metadata.ts';
-import type { SuiteRuns } from '../../../lib/queue/suite-runs.ts';
+import { GoodRuns } from '../../../lib/queue/good-runs.ts';
+import type { Remains, SuiteRuns } from '../../../lib/queue/suite-runs.ts';
 import { compareReports } from '../../../suite/compare.ts';
 import { keepExecuted } from '../../../suite/keep-executed.ts';
 import { suiteReport, type SuiteReport } from '../../../suite/report.ts';
@@ -22,15 +24,18 @@ import type { GithubApi } from '../github/github-api.ts';
 import type { Checkout, Repositories } from '../repositories/repositories.ts';
 import { outputOf } from './check-output.ts';
 import type { SuitesConfig } from './config.ts';
+import { forOthers } from './for-others.ts';
+import { KeptNotebooks } from './kept-notebooks.ts';
 import { isWanted, planned, type Planned } from './planned.ts';
 import { isRemoved } from './removed-suite.ts';
 import { SuiteService } from './suite-service.ts';
 
 export interface SuiteParts {
-  config: Pick<SuitesConfig, 'hostUrl' | 'serviceUrl' | 'tokenPath'>;
+  config: Pick<SuitesConfig, 'hostUrl' | 'publicUrl' | 'serviceUrl' | 'tokenPath'>;
   api: GithubApi;
   repositories: Repositories;
   runs: SuiteRuns;
+  redis: Redis;
   /** Where callers find the reports. */
   reportsUrl: string;
   /** How long a suite may run. */
@@ -43,11 +48,10 @@ const AT_ONCE = 20;
 /** What it reads may be what its courier dies of. */
 const MAX_DEATHS = 3;
 
-/** What came of it: what the check run shows, and the report, if notebooks were run. */
+/** What came of it: what the check run shows, and what is kept, if notebooks were run. */
 interface Outcome {
   output: CheckOutput;
-  report?: SuiteReport;
-  page?: string;
+  left?: Remains;
 }
 
 export function suiteRunner(parts: SuiteParts): CourierHandler {
@@ -69,16 +73,13 @@ export function suiteRunner(parts: SuiteParts): CourierHandler {
       await runs.write({ ...run, state: 'ended', conclusion: 'failure', title, finished: now() });
       throw error;
     });
-    const { output, report, page } = await outcomeOf(parts, job, task).catch(async (error: unknown) => {
+    const { output, left } = await outcomeOf(parts, job, task).catch(async (error: unknown) => {
       if (!signal.aborted) await postpone(parts, check, signal);
       throw error;
     });
     const refused = await show(check, output, task);
     const { conclusion, title } = output;
-    await runs.write(
-      { ...run, state: 'ended', conclusion, title, finished: now() },
-      { ...(report && { report: JSON.stringify(report) }), ...(page !== undefined && { page }) },
-    );
+    await runs.write({ ...run, state: 'ended', conclusion, title, finished: now() }, left);
     if (refused) throw refused;
   };
 }
@@ -199,6 +200,10 @@ async function runPlanned(
   const last = await runs.lastReport(job.repository, job.branch);
   // One of another version may have other fields; then nothing is compared.
   const previous = last === undefined ? undefined : suiteReport.safeParse(JSON.parse(last)).data;
+  const { regression } = suite;
+  const good = new GoodRuns(parts.redis, job);
+  const compared = keepExecuted({ cases, regression, baseline: ({ name }) => good.read(name) });
+  const kept = new KeptNotebooks(cases);
   const started = new Date();
   const limit = AbortSignal.timeout(parts.maxSuiteMs);
   // Otherwise somebody else goes on with it, and finds what runs.
@@ -211,7 +216,11 @@ async function runPlanned(
     signal: AbortSignal.any([signal, limit]),
     // What an attempt before this one has submitted is found again.
     keyOf: ({ name }) => `suite-${job.run}-${hash('sha256', name, 'hex').slice(0, 32)}`,
-    onExecuted: keepExecuted({ cases, regression: suite.regression }),
+    onExecuted: async (which, text, ran) => {
+      const told = await compared(which, text, ran);
+      await kept.add(which, text, ran.isWell && !told.failure && !which.expectedFailure);
+      return told;
+    },
   });
   signal.throwIfAborted();
   if (!isLast && !limit.aborted) service.assertRun(results);
@@ -220,16 +229,24 @@ async function runPlanned(
   const isLate =
     limit.aborted && results.some(({ verdict }) => verdict === 'cancelled' || verdict === 'skipped');
   if (isLate) notes.push(`It was ended after ${durationText(parts.maxSuiteMs)}, with what ran then.`);
+  if (regression?.against === 'last')
+    await good.write(
+      cases.map(({ name }) => name),
+      kept.passed,
+    );
+  const unreached = results.find(({ failure }) => failure?.reason === 'unreachable')?.failure;
+  if (unreached) parts.log.warn({ run: job.run, why: unreached.message }, 'service not reached by a suite');
   const report: SuiteReport = {
     version: 1,
     suite: suite.name ?? job.repository,
-    service: config.serviceUrl,
+    service: config.publicUrl,
     started: started.toISOString(),
     finished: new Date().toISOString(),
     revision: job.commit,
-    results,
+    results: forOthers(results, kept, `${job.run}/notebooks`),
   };
   const page = htmlReport(report, previous && compareReports(report, previous));
   const output = outputOf(report, previous, notes);
-  return { output: isLate ? { ...output, conclusion: 'timed_out' } : output, report, page };
+  const shown: CheckOutput = isLate ? { ...output, conclusion: 'timed_out' } : output;
+  return { output: shown, left: { report: JSON.stringify(report), page, notebooks: kept.files } };
 }

@@ -51,7 +51,7 @@ export function suiteHandlers(parts: SuitesParts): SuiteHandlers {
   });
   const runs = new SuiteRuns(redis);
   return {
-    suite: suiteRunner({ config, api, repositories, runs, reportsUrl, maxSuiteMs: MAX_SUITE_MS, log }),
+    suite: suiteRunner({ config, api, repositories, runs, redis, reportsUrl, maxSuiteMs: MAX_SUITE_MS, log }),
     schedules: scheduleKeeper({ redis, api, repositories: config.repositories, add, log }),
   };
 }

@@ -1,0 +1,69 @@
+/** What a repository's suite leaves of its executed notebooks, and what they are compared with. */
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { SuiteReport } from '../../suite/report.ts';
+import { PlayedNotebooks } from '../support/played-notebooks.ts';
+import { redisOfFile } from '../support/redis.ts';
+import { SuiteBench } from '../support/suite-bench.ts';
+import { notebookText } from '../support/suite-notebooks.ts';
+
+const file = await redisOfFile();
+const service = new PlayedNotebooks();
+let bench: SuiteBench;
+beforeAll(async () => {
+  bench = await SuiteBench.start(file.redis);
+}, 30_000);
+afterAll(() => bench[Symbol.asyncDispose]());
+beforeEach(async () => {
+  bench.reset();
+  bench.service = (request) => service.answer(request);
+  await file.redis.flushdb();
+});
+
+let count = 0;
+/** Runs the suite of a new commit with these files. */
+async function ran(files: Record<string, string>): Promise<{ id: string; report: SuiteReport }> {
+  const id = String(++count).padStart(32, '0');
+  await bench.run({ commit: bench.git.commitOnly({ ...files, [`run-${count}.txt`]: '' }), run: id });
+  return { id, report: JSON.parse((await bench.runs.document(id, 'report')) ?? '{}') as SuiteReport };
+}
+const resultsOf = ({ results }: SuiteReport) => results.map(({ name, verdict }) => `${name}: ${verdict}`);
+
+test('executed notebooks are beside the report, which leads to nothing within the platform', async () => {
+  service.play = (source) => (source === 'fail' ? { raises: 'KeyError' } : { text: `out of ${source}\n` });
+  const { id, report } = await ran({
+    'noteburst.yaml': 'name: Tutorials\n',
+    'deep/bad.ipynb': notebookText(['a', 'fail', 'b']),
+    'good.ipynb': notebookText(['a']),
+  });
+  expect(resultsOf(report)).toEqual(['deep/bad.ipynb: failed', 'good.ipynb: passed']);
+  expect(report.results.map(({ executed }) => executed)).toEqual([
+    `${id}/notebooks/0-bad.ipynb`,
+    `${id}/notebooks/1-good.ipynb`,
+  ]);
+  expect(await bench.runs.notebook(id, '0-bad.ipynb')).toContain('out of a');
+  const page = (await bench.runs.document(id, 'page')) ?? '';
+  expect(page).toContain(`href="./${id}/notebooks/0-bad.ipynb"`);
+  const shown = [JSON.stringify(report), page, JSON.stringify(bench.github.checkRuns)];
+  for (const text of shown) expect(text).not.toMatch(/127\.0\.0\.1|v1\/notebooks/);
+  expect(report.service).toBe('https://data.example.org/noteburst');
+});
+
+test('outputs are compared with those of the last run in which the notebook passed', async () => {
+  let value = 1;
+  service.play = () => ({ text: `value ${value}\n` });
+  const suite = { 'noteburst.yaml': 'regression: { against: last }\n', 'a.ipynb': notebookText(['a']) };
+  const first = await ran(suite);
+  expect(first.report.results[0]).toMatchObject({
+    verdict: 'passed',
+    warnings: ['There are no earlier outputs to compare with'],
+  });
+  expect((await ran(suite)).report.results[0]).not.toHaveProperty('warnings');
+  value = 2;
+  // Also the second one fails: a run that has failed is nothing to compare with.
+  for (let n = 0; n < 2; n++) {
+    const { report } = await ran(suite);
+    expect(report.results[0]).toMatchObject({ verdict: 'failed', failure: { reason: 'regression' } });
+    expect(report.results[0]?.failure?.differences?.[0]?.diff).toContain('-value 1\n+value 2');
+  }
+  expect(bench.github.checkRuns.at(-1)).toMatchObject({ conclusion: 'failure' });
+});
