@@ -7,22 +7,25 @@ import type { ApiReply, ApiRequest } from '../../lib/http/handler.ts';
 import { HttpError, unavailable } from '../../lib/http/http-error.ts';
 import type { PathParams } from '../../lib/http/routes.ts';
 import type { SuiteRuns } from '../../lib/queue/suite-runs.ts';
-import { runsPage } from './runs-page.ts';
+import { runPage, runsPage } from './runs-page.ts';
 
 export interface ReportsParts {
   callers: CallerCheck;
   repositories: GithubRepositories;
-  runs: Pick<SuiteRuns, 'find' | 'list' | 'document'>;
+  runs: Pick<SuiteRuns, 'find' | 'list' | 'document' | 'notebook'>;
   /** Where callers find them. */
   reportsUrl: string;
+  pathPrefix: string;
 }
 
 const HTML = 'text/html';
+/** The number that makes it unique in the run, and how people know it. */
+const NOTEBOOK_FILE = /^\d{1,4}-([\w.-]{1,120})$/;
 
 /** What a report may do is in the report itself, as it is opened as a file, too: here it may not even be framed. */
 const REPORT_HEADERS = {
   'Content-Security-Policy':
-    "frame-ancestors 'none'; sandbox allow-scripts allow-popups allow-popups-to-escape-sandbox",
+    "frame-ancestors 'none'; sandbox allow-scripts allow-popups allow-popups-to-escape-sandbox allow-downloads",
   'Referrer-Policy': 'no-referrer',
   Vary: 'Accept',
 };
@@ -32,7 +35,7 @@ export async function list(parts: ReportsParts, request: ApiRequest, params: Pat
   const repository = await repositoryOf(parts, request, params);
   const runs = await fromRedis(request, () => parts.runs.list(repository));
   const below = `${parts.reportsUrl}/${repository}`;
-  if (asksFor(request, HTML)) return runsPage(repository, runs, below);
+  if (asksFor(request, HTML)) return runsPage({ repository, runs, pathPrefix: parts.pathPrefix }, below);
   const told = runs.map((run) => ({ ...run, url: `${below}/${run.id}` }));
   return { status: 200, headers: { Vary: 'Accept' }, json: { repository, runs: told } };
 }
@@ -43,17 +46,49 @@ export async function report(
   request: ApiRequest,
   params: PathParams,
 ): Promise<ApiReply> {
-  const repository = await repositoryOf(parts, request, params);
-  const run = await fromRedis(request, () => parts.runs.find(params['run'] ?? ''));
-  if (run?.repository.toLowerCase() !== repository.toLowerCase()) throw unknown('run', 'Run not found');
+  const run = await runOf(parts, request, params);
   if (!asksFor(request, HTML)) {
     const text = await fromRedis(request, () => parts.runs.document(run.id, 'report'));
     const report: unknown = text === undefined ? undefined : JSON.parse(text);
     return { status: 200, headers: { Vary: 'Accept' }, json: { ...run, ...(report ? { report } : {}) } };
   }
   const content = await fromRedis(request, () => parts.runs.document(run.id, 'page'));
-  if (content === undefined) return runsPage(repository, [run], `${parts.reportsUrl}/${repository}`);
+  if (content === undefined) {
+    const { repository } = run;
+    const shown = { repository, runs: [run], pathPrefix: parts.pathPrefix };
+    return runPage(shown, `${parts.reportsUrl}/${repository}`);
+  }
   return { status: 200, headers: REPORT_HEADERS, body: { type: 'text/html; charset=utf-8', content } };
+}
+
+/** `GET /github/{owner}/{repo}/{run}/notebooks/{file}`: a notebook as it was executed, or as far as it came, as a file. */
+export async function notebook(
+  parts: ReportsParts,
+  request: ApiRequest,
+  params: PathParams,
+): Promise<ApiReply> {
+  const run = await runOf(parts, request, params);
+  const [file, name] = NOTEBOOK_FILE.exec(params['file'] ?? '') ?? [];
+  const content =
+    file === undefined ? undefined : await fromRedis(request, () => parts.runs.notebook(run.id, file));
+  if (content === undefined) throw unknown('file', 'The notebook is not kept');
+  return {
+    status: 200,
+    headers: {
+      'Content-Disposition': `attachment; filename="${name}"`,
+      // A browser that shows it all the same is to run nothing of it.
+      'Content-Security-Policy': "sandbox; default-src 'none'",
+    },
+    body: { type: 'application/x-ipynb+json', content },
+  };
+}
+
+/** @throws {HttpError} 401, 403, 404, 503 */
+async function runOf(parts: ReportsParts, request: ApiRequest, params: PathParams): Promise<SuiteRun> {
+  const repository = await repositoryOf(parts, request, params);
+  const run = await fromRedis(request, () => parts.runs.find(params['run'] ?? ''));
+  if (run?.repository.toLowerCase() !== repository.toLowerCase()) throw unknown('run', 'Run not found');
+  return run as SuiteRun;
 }
 
 /** @throws {HttpError} 401, 403, 404, 503 */

@@ -1,60 +1,76 @@
 import type { SuiteRun } from '../../lib/contract/suite-run.ts';
-import { colours } from '../../lib/html/colours.ts';
-import { head, Inline } from '../../lib/html/document.ts';
 import { markup, type Html } from '../../lib/html/markup.ts';
 import { durationText, instantText } from '../../lib/html/time.ts';
 import type { ApiReply } from '../../lib/http/handler.ts';
+import { KEPT_DAYS } from '../../lib/queue/suite-runs.ts';
+import { page, RELOAD_SECONDS } from './page.ts';
 
-const STYLE = new Inline(`${colours}
-body { background: var(--page); }
-main { max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }
-h1 { font-size: 1.5rem; }
-.wide { overflow-x: auto; }
-table { width: 100%; border-collapse: collapse; background: var(--paper); }
-th, td { padding: 0.5rem 0.75rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
-.success { color: var(--good); } .failure, .action_required { color: var(--bad); }
-`);
-const POLICY = [
-  "default-src 'none'",
-  `style-src ${STYLE.source}`,
-  'img-src data:',
-  "form-action 'none'",
-  "base-uri 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
-
-/** A repository's runs as a page. @param below where each is, by its id */
-export function runsPage(repository: string, runs: readonly SuiteRun[], below: string): ApiReply {
-  const content = markup`${head(`${repository} · Noteburst`, STYLE)}
-<body>
-<main>
-<h1>Suite of ${repository}</h1>
-${runs.length === 0 ? markup`<p>It has not been run in the last 30 days.</p>` : table(runs, below)}
-</main>
-</body>
-</html>
-`;
-  return {
-    status: 200,
-    headers: { 'Content-Security-Policy': POLICY, 'Referrer-Policy': 'no-referrer', Vary: 'Accept' },
-    body: { type: 'text/html; charset=utf-8', content: content.text },
-  };
+export interface ShownRuns {
+  repository: string;
+  runs: readonly SuiteRun[];
+  /** The service's, for example /noteburst. */
+  pathPrefix: string;
 }
 
-const table = (runs: readonly SuiteRun[], below: string): Html => markup`<div class="wide"><table>
+/** A repository's runs as a page. @param below where each is, by its id */
+export function runsPage({ repository, runs, pathPrefix }: ShownRuns, below: string): ApiReply {
+  const isLive = runs.some(isRunning);
+  const main = markup`<h1>Suite of ${repository}</h1>
+${isLive && RELOADED}
+${runs.length === 0 ? markup`<p>It has not been run in the last ${KEPT_DAYS} days.</p>` : table(runs, below)}`;
+  return page({ title: repository, pathPrefix, main, isLive });
+}
+
+/** A run that has no report, or none yet. */
+export function runPage(shown: ShownRuns, below: string): ApiReply {
+  const { repository, runs, pathPrefix } = shown;
+  const isLive = runs.some(isRunning);
+  const main = markup`<h1>A run of the suite of ${repository}</h1>
+${isLive ? RELOADED : NO_REPORT}
+${table(runs, below)}
+<p><a href="${below}">All runs of ${repository}</a></p>`;
+  return page({ title: repository, pathPrefix, main, isLive });
+}
+
+const RELOADED = markup`<p>This page loads itself again every ${RELOAD_SECONDS} seconds as long as something runs.</p>`;
+const NO_REPORT = markup`<p>There is no report: no notebook was run, or the report is too large, or it made room for those of later runs. The check run on GitHub tells more.</p>`;
+
+/** Longer than any suite takes, with all of its attempts: who was to end it has not. */
+const LONGEST_MS = 86_400_000;
+
+const sinceMs = ({ started }: SuiteRun): number => Date.now() - Date.parse(started);
+const isRunning = (run: SuiteRun): boolean => run.state === 'running' && sinceMs(run) < LONGEST_MS;
+
+const table = (runs: readonly SuiteRun[], below: string): Html => markup`<table>
 <thead><tr><th scope="col">Run</th><th scope="col">Result</th><th scope="col">Branch</th><th scope="col">Commit</th><th scope="col">Cause</th><th scope="col">Took</th></tr></thead>
 <tbody>${runs.map((run) => row(run, below))}</tbody>
-</table></div>`;
+</table>`;
 
 const row = (run: SuiteRun, below: string): Html => markup`<tr>
-<td><a href="${below}/${run.id}">${instantText(run.started)} UTC</a></td>
-<td class="${run.conclusion ?? ''}">${run.title ?? 'running'}</td>
-<td>${run.branch}</td>
-<td><code>${run.commit.slice(0, 10)}</code></td>
-<td>${causeOf(run)}</td>
-<td>${run.finished === undefined ? '' : durationText(Date.parse(run.finished) - Date.parse(run.started))}</td>
+<th scope="row" class="run"><a href="${below}/${run.id}">${instantText(run.started)} UTC</a></th>
+<td><span class="badge ${lookOf(run)}">${resultOf(run)}</span></td>
+<td data-is="Branch">${run.branch}</td>
+<td data-is="Commit"><code>${run.commit.slice(0, 10)}</code></td>
+<td data-is="Cause">${causeOf(run)}</td>
+<td data-is="Took">${tookOf(run)}</td>
 </tr>
 `;
+
+function lookOf(run: SuiteRun): string {
+  if (run.state === 'running') return 'busy';
+  if (run.conclusion === 'success') return 'good';
+  return run.conclusion === 'neutral' ? '' : 'bad';
+}
+
+function resultOf(run: SuiteRun): string {
+  if (run.state === 'ended') return run.title ?? 'ended';
+  return isRunning(run) ? 'running' : 'it has not ended';
+}
+
+function tookOf(run: SuiteRun): string {
+  if (run.finished !== undefined) return durationText(Date.parse(run.finished) - Date.parse(run.started));
+  return isRunning(run) ? `${durationText(sinceMs(run))} so far` : '';
+}
 
 function causeOf({ event, pull_request: number, schedule }: SuiteRun): string {
   if (number !== undefined) return `${event === 'merge' ? 'merge of' : 'pull request'} #${number}`;

@@ -1,3 +1,4 @@
+import { zstdCompressSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { githubHandler } from '../../functions/github/github.ts';
 import type { SuiteRun } from '../../lib/contract/suite-run.ts';
@@ -91,6 +92,55 @@ describe('what came of it', () => {
   test('that is too large is only listed', async () => {
     await runs.write(run, { page: 'x'.repeat(9 * 1024 * 1024) });
     expect(await (await get(`/team/tutorials/${run.id}`, page)).text()).toContain('1 failed');
+  });
+
+  test('has executed notebooks, as files for those who may see the report', async () => {
+    const ipynb = '{"cells":[]}';
+    await runs.write(run, {
+      report: '{}',
+      notebooks: new Map([['12-fails.ipynb', zstdCompressSync(ipynb)]]),
+    });
+    const path = `/team/tutorials/${run.id}/notebooks/12-fails.ipynb`;
+    const response = await get(path, page);
+    expect(Object.fromEntries(response.headers)).toMatchObject({
+      'content-type': 'application/x-ipynb+json',
+      'content-disposition': 'attachment; filename="fails.ipynb"',
+      'content-security-policy': "sandbox; default-src 'none'",
+      'x-content-type-options': 'nosniff',
+      'cache-control': 'no-store',
+    });
+    expect(await response.text()).toBe(ipynb);
+    expect((await github(path)).status).toBe(401);
+    const others = ['13-fails.ipynb', 'report', '12-fails.ipynb%22', '..'];
+    for (const other of others) expect((await get(path.replace('12-fails.ipynb', other))).status).toBe(404);
+    expect((await get(path.replace('team/tutorials', 'other/notes'))).status).toBe(404);
+  });
+
+  test('is not there yet while it runs: the page says so, and loads itself again', async () => {
+    const { conclusion: _, title: __, finished: ___, ...begun } = run;
+    const running = { ...begun, state: 'running', started: new Date().toISOString() } as const;
+    await runs.write(running);
+    for (const path of ['/team/tutorials', `/team/tutorials/${run.id}`]) {
+      const html = await (await get(path, page)).text();
+      expect(html).toContain('every 15 seconds');
+      expect(html).toContain('location.reload()');
+    }
+    await runs.write({ ...running, started: '2026-01-01T00:00:00.000Z' });
+    const html = await (await get('/team/tutorials', page)).text();
+    expect(html).toContain('it has not ended');
+    expect(html).not.toContain('location.reload()');
+  });
+
+  test('that is not there is told in HTML to who asks for that, and as JSON else', async () => {
+    const path = '/team/tutorials/unknown';
+    const shown = await get(path, page);
+    expect([shown.status, shown.headers.get('Content-Type')]).toEqual([404, 'text/html; charset=utf-8']);
+    expect(await shown.text()).toMatch(/Run not found[^]*30 days/);
+    const told = await get(path);
+    expect([told.status, await told.json()]).toMatchObject([404, { detail: [{ type: 'unknown_run' }] }]);
+    const refused = await github('/team/tutorials', { headers: page });
+    expect([refused.status, refused.headers.get('WWW-Authenticate')]).toEqual([401, 'Bearer']);
+    expect(await refused.text()).toContain('Log in');
   });
 
   test.each([
