@@ -14,7 +14,7 @@ export const MAX_REPOSITORY_BYTES = 64 * 1024 * 1024;
 /** Of a document, before it is compressed; of a larger one it is only known that it was. */
 const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024;
 /** Of an executed notebook, before it is compressed: who hands it out has all of it in memory. */
-export const MAX_NOTEBOOK_BYTES = 64 * 1024 * 1024;
+export const MAX_NOTEBOOK_BYTES = 32 * 1024 * 1024;
 /** Of a run's executed notebooks, compressed. */
 export const MAX_NOTEBOOKS_BYTES = 16 * 1024 * 1024;
 
@@ -95,12 +95,12 @@ export class SuiteRuns {
 
   /** @returns undefined when the run has none any more, or too large a one */
   async document(id: string, name: RunDocument): Promise<string | undefined> {
-    return this.#text(id, name, MAX_DOCUMENT_BYTES);
+    return (await this.#inflated(id, name, MAX_DOCUMENT_BYTES))?.toString();
   }
 
-  /** The text of an executed notebook. @returns undefined when it is not kept */
-  async notebook(id: string, file: string): Promise<string | undefined> {
-    return this.#text(id, notebookField(file), MAX_NOTEBOOK_BYTES);
+  /** The text of an executed notebook, in UTF-8. @returns undefined when it is not kept */
+  async notebook(id: string, file: string): Promise<Buffer | undefined> {
+    return this.#inflated(id, notebookField(file), MAX_NOTEBOOK_BYTES);
   }
 
   /** The report of the branch's run that ended last. */
@@ -109,9 +109,9 @@ export class SuiteRuns {
     return id === null ? undefined : this.document(id, 'report');
   }
 
-  async #text(id: string, field: string, maxOutputLength: number): Promise<string | undefined> {
+  async #inflated(id: string, field: string, maxOutputLength: number): Promise<Buffer | undefined> {
     const stored = await this.#redis.hgetBuffer(runKey(id), field);
-    return stored === null ? undefined : (await decompress(stored, { maxOutputLength })).toString();
+    return stored === null ? undefined : decompress(stored, { maxOutputLength });
   }
 }
 

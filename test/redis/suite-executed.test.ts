@@ -40,7 +40,7 @@ test('executed notebooks are beside the report, which leads to nothing within th
     `${id}/notebooks/0-bad.ipynb`,
     `${id}/notebooks/1-good.ipynb`,
   ]);
-  expect(await bench.runs.notebook(id, '0-bad.ipynb')).toContain('out of a');
+  expect((await bench.runs.notebook(id, '0-bad.ipynb'))?.toString()).toContain('out of a');
   const page = (await bench.runs.document(id, 'page')) ?? '';
   expect(page).toContain(`href="./${id}/notebooks/0-bad.ipynb"`);
   const shown = [JSON.stringify(report), page, JSON.stringify(bench.github.checkRuns)];

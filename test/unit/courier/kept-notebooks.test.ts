@@ -88,7 +88,7 @@ test('one that is too large is not kept, and takes the place of none', { timeout
     'x',
   );
   for (const { warnings } of others)
-    expect(warnings?.[0]).toContain('more than 64 MiB, or 16 MiB compressed');
+    expect(warnings?.[0]).toContain('more than 32 MiB, or 16 MiB compressed');
 });
 
 test('nobody is told how the courier reaches the service', () => {
