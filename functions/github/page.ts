@@ -8,7 +8,8 @@ export const RELOAD_SECONDS = 15;
 
 const STYLE = new Inline(`${colours}
 body { background: var(--page); }
-.top { background: var(--paper); border-bottom: 1px solid var(--line); padding: 0.75rem 1rem; font-weight: 700; }
+.top { background: var(--paper); border-bottom: 1px solid var(--line); padding: 0.75rem 1rem; }
+.top a { font-weight: 700; color: var(--text); text-decoration: none; }
 .top, main { padding-inline: max(1rem, calc(50vw - 34rem)); }
 main { padding-block: 1.25rem 3rem; }
 h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 0.75rem; }
@@ -17,7 +18,9 @@ p { margin: 0 0 0.75rem; max-width: 44rem; }
 table { width: 100%; border-collapse: collapse; background: var(--paper); border: 1px solid var(--line); }
 th, td { padding: 0.5rem 0.75rem; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; font-weight: 400; }
 thead th { font-size: 0.875rem; font-weight: 600; color: var(--quiet); background: var(--code); }
-th.run { white-space: nowrap; }
+th.run, td.short { white-space: nowrap; }
+td.branch { min-width: 8rem; }
+.after { margin-top: 0.75rem; }
 .badge { display: inline-block; padding: 0 0.6rem; border-radius: 1rem; font-weight: 600; color: var(--quiet); background: var(--paper); border: 1px solid; }
 .badge.good { color: var(--good); background: var(--good-paper); }
 .badge.bad { color: var(--bad); background: var(--bad-paper); }

@@ -28,7 +28,7 @@ export function runPage(shown: ShownRuns, below: string): ApiReply {
   const main = markup`<h1>A run of the suite of ${repository}</h1>
 ${isLive ? RELOADED : NO_REPORT}
 ${table(runs, below)}
-<p><a href="${below}">All runs of ${repository}</a></p>`;
+<p class="after"><a href="${below}">All runs of ${repository}</a></p>`;
   return page({ title: repository, pathPrefix, main, isLive });
 }
 
@@ -48,11 +48,11 @@ const table = (runs: readonly SuiteRun[], below: string): Html => markup`<table>
 
 const row = (run: SuiteRun, below: string): Html => markup`<tr>
 <th scope="row" class="run"><a href="${below}/${run.id}">${instantText(run.started)} UTC</a></th>
-<td><span class="badge ${lookOf(run)}">${resultOf(run)}</span></td>
-<td data-is="Branch">${run.branch}</td>
-<td data-is="Commit"><code>${run.commit.slice(0, 10)}</code></td>
-<td data-is="Cause">${causeOf(run)}</td>
-<td data-is="Took">${tookOf(run)}</td>
+<td><span class="badge ${lookOf(run)}">${stateOf(run)}</span> ${run.title}</td>
+<td class="branch" data-is="Branch">${run.branch}</td>
+<td class="short" data-is="Commit"><code>${run.commit.slice(0, 10)}</code></td>
+<td class="short" data-is="Cause">${causeOf(run)}</td>
+<td class="short" data-is="Took">${tookOf(run)}</td>
 </tr>
 `;
 
@@ -62,9 +62,11 @@ function lookOf(run: SuiteRun): string {
   return run.conclusion === 'neutral' ? '' : 'bad';
 }
 
-function resultOf(run: SuiteRun): string {
-  if (run.state === 'ended') return run.title ?? 'ended';
-  return isRunning(run) ? 'running' : 'it has not ended';
+/** A conclusion as GitHub calls it. */
+function stateOf(run: SuiteRun): string {
+  const { state, conclusion = 'ended' } = run;
+  if (state === 'running') return isRunning(run) ? 'Running' : 'Has not ended';
+  return conclusion.replaceAll('_', ' ').replace(/^[a-z]/, (first) => first.toUpperCase());
 }
 
 function tookOf(run: SuiteRun): string {

@@ -127,7 +127,7 @@ describe('what came of it', () => {
     }
     await runs.write({ ...running, started: '2026-01-01T00:00:00.000Z' });
     const html = await (await get('/team/tutorials', page)).text();
-    expect(html).toContain('it has not ended');
+    expect(html).toContain('Has not ended');
     expect(html).not.toContain('location.reload()');
   });
 
