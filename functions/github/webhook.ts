@@ -16,8 +16,16 @@ export interface WebhookParts {
   webhookSecrets: readonly string[];
 }
 
-/** GitHub sends no larger ones, and none with an encoding: nothing is inflated for those who have signed nothing. */
-export const WEBHOOK_BODIES: BodyRules = { maxBytes: 25 * 1024 * 1024, inflates: false };
+const MAX_BYTES = 25 * 1024 * 1024;
+/**
+ * GitHub sends no larger ones, and none with an encoding: nothing is inflated for those who have signed nothing, and together they
+ * take no more memory than a few of the largest.
+ */
+export const WEBHOOK_BODIES: BodyRules = {
+  maxBytes: MAX_BYTES,
+  inflates: false,
+  maxBytesAtOnce: 4 * MAX_BYTES,
+};
 /** As long as GitHub lets people deliver one again. What is older is not taken, so that nothing has to be remembered for ever. */
 const FRESH_MS = 3 * 86_400_000;
 /** GitHub does not say when somebody asked for another run: only how old what was run is. Less long than it is remembered. */

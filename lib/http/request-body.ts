@@ -8,6 +8,8 @@ export interface BodyRules {
   maxBytes: number;
   /** Whether bodies with a Content-Encoding are inflated, or refused. */
   inflates: boolean;
+  /** Of all bodies together that are being read or dealt with; as many as come when absent. */
+  maxBytesAtOnce?: number;
 }
 
 /** As much as Knative's and the cloud's front layers let through. */
@@ -18,16 +20,20 @@ const NO_BODY = Buffer.alloc(0);
 
 const DECODERS = { gzip: createGunzip, 'x-gzip': createGunzip, deflate: createInflate };
 
+/** Counts the bytes of a request among those that are held. @throws {HttpError} 503 when that is too much */
+export type HoldBytes = (bytes: number) => void;
+
 /**
  * Reads a request's whole body, inflated, within a limit on the bytes before and after inflating. The framework
  * would do it too, but takes 1 GB and inflates before any check; it leaves alone what is read already.
  *
  * @throws {HttpError} 411 for a POST that does not say where its body ends, 413 when it is too large, 415 for an
- *   encoding it cannot read, 400 when it is cut or corrupt
+ *   encoding it cannot read, 400 when it is cut or corrupt; and what `hold` throws
  */
 export async function readBody(
   request: IncomingMessage,
   { maxBytes, inflates }: BodyRules = BODIES,
+  hold: HoldBytes = () => undefined,
 ): Promise<Buffer> {
   const { 'content-length': length, 'transfer-encoding': transfer } = request.headers;
   if (request.method === 'POST' && length === undefined && transfer === undefined) {
@@ -45,6 +51,7 @@ export async function readBody(
     for await (const chunk of inflated(request, encoding)) {
       bytes += chunk.length;
       if (bytes > maxBytes) throw tooLarge(maxBytes);
+      hold(chunk.length);
       chunks.push(chunk);
     }
   } catch (error) {

@@ -4,9 +4,9 @@ import { getTestServer } from '@google-cloud/functions-framework/testing';
 import type { Logger } from '../logger.ts';
 import { errorReply } from './error-reply.ts';
 import type { ApiHandler, ApiReply, ReadyCheck } from './handler.ts';
-import { HttpError } from './http-error.ts';
+import { HttpError, unavailable } from './http-error.ts';
 import { runWithoutDomains } from './no-domains.ts';
-import { readBody, type BodyRules } from './request-body.ts';
+import { readBody, type BodyRules, type HoldBytes } from './request-body.ts';
 import { send, sendStream } from './send.ts';
 
 /** How long slow clients keep a place from others. */
@@ -46,6 +46,18 @@ export function functionServer(
     else await sendStream(request, response, { ...reply, stream }, stalledMs, log);
   });
   const framework = getTestServer(name);
+  let heldBytes = 0;
+  /** Until the request has been answered, or its caller has gone. */
+  const holderOf = (response: ServerResponse): HoldBytes => {
+    let ownBytes = 0;
+    response.once('close', () => (heldBytes -= ownBytes));
+    return (bytes) => {
+      ownBytes += bytes;
+      heldBytes += bytes;
+      if (heldBytes > (bodies?.maxBytesAtOnce ?? Infinity))
+        throw unavailable('Too much is being received at once, please try again');
+    };
+  };
   return createServer(
     {
       headersTimeout: timeouts.headersMs,
@@ -54,7 +66,7 @@ export function functionServer(
       keepAliveTimeout: KEEP_ALIVE_MS,
     },
     (request, response) => {
-      void atFront(request, ready, bodies)
+      void atFront(request, ready, bodies, holderOf(response))
         .catch((error: unknown) => errorReply(error, request, pathOf(request), log))
         .then((reply) => {
           if (reply) send(response, reply, stalledMs);
@@ -69,6 +81,7 @@ async function atFront(
   request: IncomingMessage & { rawBody?: Buffer },
   ready: ReadyCheck,
   bodies: BodyRules | undefined,
+  hold: HoldBytes,
 ): Promise<ApiReply | undefined> {
   if (request.url === '/health/live') return { status: 200, json: { status: 'ok' } };
   if (request.url === '/health/ready') {
@@ -77,7 +90,7 @@ async function atFront(
   }
   if (!isDecodable(pathOf(request))) throw new HttpError(404, { type: 'not_found', msg: 'Not Found' });
   // The framework's parsers pass over a body that has been read.
-  request.rawBody = await readBody(request, bodies);
+  request.rawBody = await readBody(request, bodies, hold);
   return undefined;
 }
 

@@ -1,6 +1,7 @@
 /** "Bodies" of the security design: limits come before parsing. */
 import { gzipSync } from 'node:zlib';
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { ApiHandler } from '../../../lib/http/handler.ts';
 import { MAX_BODY_BYTES } from '../../../lib/http/request-body.ts';
 import { identity, serve, type TestServer } from '../../support/function-server.ts';
 import { ipynb, notebook } from '../../support/notebooks.ts';
@@ -150,4 +151,21 @@ describe('JSON', () => {
     expect(status).toBe(422);
     expect((process.memoryUsage.rss() - before) / MB).toBeLessThan(400);
   });
+});
+
+test('many bodies at once take no more memory than they may, and give it back', async () => {
+  const { promise: answered, resolve: go } = Promise.withResolvers<void>();
+  const rules = { maxBytes: 2 * MB, inflates: false, maxBytesAtOnce: 3 * MB };
+  const handler: ApiHandler = async ({ body }) => {
+    if (body.length === MB) await answered;
+    return { status: 200, json: {} };
+  };
+  await using server = await serve(handler, undefined, {}, rules);
+  const post = (bytes: number) => fetch(server.url, { method: 'POST', body: Buffer.alloc(bytes) });
+  const waiting = [post(MB), post(MB)];
+  await vi.waitUntil(async () => (await post(1.5 * MB)).status === 503, { timeout: 5_000, interval: 10 });
+  expect((await post(0.5 * MB)).status).toBe(200);
+  go();
+  for (const response of await Promise.all(waiting)) expect(response.status).toBe(200);
+  await vi.waitUntil(async () => (await post(2 * MB)).status === 200, { timeout: 5_000, interval: 10 });
 });
