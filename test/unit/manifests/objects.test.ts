@@ -54,6 +54,7 @@ describe.skipIf(!builder).each([
   ['deploy/example/knative', () => built('deploy/example/knative')],
   ['deploy/example/plain', () => built('deploy/example/plain')],
   ['deploy/example/github', () => built('deploy/example/github')],
+  ['deploy/example/github-plain', () => built('deploy/example/github-plain')],
   ['deploy/local', () => built('deploy/local')],
   ['the example with TLS', () => withComponents('tls')],
   ['the example behind Sentinel', () => withComponents('sentinel')],
