@@ -88,7 +88,7 @@ async function runOf(parts: ReportsParts, request: ApiRequest, params: PathParam
   const repository = await repositoryOf(parts, request, params);
   const run = await fromRedis(request, () => parts.runs.find(params['run'] ?? ''));
   if (run?.repository.toLowerCase() !== repository.toLowerCase()) throw unknown('run', 'Run not found');
-  return run as SuiteRun;
+  return run;
 }
 
 /** @throws {HttpError} 401, 403, 404, 503 */

@@ -8,7 +8,8 @@ import type { KeptNotebooks } from './kept-notebooks.ts';
  * @param folder where executed notebooks are, from the report's folder
  */
 export function forOthers(results: readonly CaseResult[], kept: KeptNotebooks, folder: string): CaseResult[] {
-  return results.map(({ job_url: _, ...result }) => {
+  return results.map((own) => {
+    const { job_url: _, ...result } = own;
     const { failure } = result;
     if (failure?.reason !== 'unreachable') return kept.told(result, folder);
     const message = 'The service could not be reached; its operators find why in the log';
