@@ -36,7 +36,7 @@ const RELOADED = markup`<p>This page loads itself again every ${RELOAD_SECONDS} 
 const NO_REPORT = markup`<p>There is no report: no notebook was run, or the report is too large, or it made room for those of later runs. The check run on GitHub tells more.</p>`;
 
 /** Longer than any suite takes, with all of its attempts: who was to end it has not. */
-const LONGEST_MS = 86_400_000;
+const LONGEST_MS = 36 * 3_600_000;
 
 const sinceMs = ({ started }: SuiteRun): number => Date.now() - Date.parse(started);
 const isRunning = (run: SuiteRun): boolean => run.state === 'running' && sinceMs(run) < LONGEST_MS;
@@ -76,5 +76,6 @@ function tookOf(run: SuiteRun): string {
 
 function causeOf({ event, pull_request: number, schedule }: SuiteRun): string {
   if (number !== undefined) return `${event === 'merge' ? 'merge of' : 'pull request'} #${number}`;
+  if (event === 'rerun') return 're-run';
   return schedule === undefined ? event : `schedule ${schedule}`;
 }
