@@ -125,7 +125,17 @@ test('a recorded merge: the notebooks of that commit are run, and the check run 
   const path = new URL(check.details_url).pathname.replace('/noteburst/github', '');
   const headers = await stack.identity('alice');
   const page = await fetch(functionUrl + path, { headers: { ...headers, Accept: 'text/html' } });
-  expect(await page.text()).toContain('scripts/script.py');
+  const html = await page.text();
+  expect(html).toContain('scripts/script.py');
+  expect(html).not.toContain(service.url);
+  // Bob is not whose notebooks they are, and has the one that failed.
+  const [, href] = /href="([^"]*failing\.ipynb)"/.exec(html) ?? [];
+  const file = new URL(href ?? '', `${functionUrl}${path}`);
+  const bob = { headers: await stack.identity('bob') };
+  expect(await (await fetch(file, bob)).json()).toMatchObject({
+    cells: [{ execution_count: 1 }, { outputs: [{ ename: 'ZeroDivisionError' }] }],
+  });
+  expect((await fetch(file)).status).toBe(401);
   const listed = await (await fetch(`${functionUrl}/${NAME}`, { headers })).json();
   expect(listed).toMatchObject({
     runs: [{ commit, event: 'merge', pull_request: 7, conclusion: 'failure' }],

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -32,12 +32,7 @@ export class SuiteBench implements AsyncDisposable {
   service: (request: IncomingMessage) => ServiceReply | Promise<ServiceReply> = () => ({ status: 403 });
   readonly #parts: Omit<SuiteParts, 'config' | 'maxSuiteMs'>;
   readonly #dir: string;
-  readonly #server = createServer(async (request, response) => {
-    const reply = await this.service(request);
-    if (!reply) return void request.socket.destroy();
-    response.writeHead(reply.status, { 'Content-Type': 'application/json', ...reply.headers });
-    response.end(reply.json && JSON.stringify(reply.json));
-  });
+  readonly #server = createServer((request, response) => void this.#answer(request, response));
   readonly #stack: AsyncDisposableStack;
 
   private constructor(
@@ -92,6 +87,13 @@ export class SuiteBench implements AsyncDisposable {
       bench.#server.closeAllConnections();
     });
     return bench;
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const reply = await this.service(request);
+    if (!reply) return void request.socket.destroy();
+    response.writeHead(reply.status, { 'Content-Type': 'application/json', ...reply.headers });
+    response.end(reply.json && JSON.stringify(reply.json));
   }
 
   /** As at the beginning; commits and clones stay. */
