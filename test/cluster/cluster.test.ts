@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest';
 import { built, withComponents, type Manifest } from '../support/manifests.ts';
+import { courier } from './scenarios/courier.ts';
 import { disruptions } from './scenarios/disruptions.ts';
 import { mission } from './scenarios/mission.ts';
 import { redis } from './scenarios/redis.ts';
@@ -20,6 +21,8 @@ describe('manifests', () => {
   test.each([
     ['deploy/example/knative', () => built('deploy/example/knative')],
     ['deploy/example/plain', () => built('deploy/example/plain')],
+    ['deploy/example/github', () => built('deploy/example/github')],
+    ['deploy/example/github-plain', () => built('deploy/example/github-plain')],
     ['the example with TLS behind Sentinel', () => withComponents('sentinel', 'tls')],
   ])('%s is what the cluster’s own schemas allow, to the letter', async (_title, build) => {
     const isKnown = ({ kind }: Manifest) => kind !== 'GafaelfawrIngress';
@@ -47,4 +50,7 @@ describe('disruptions', () => {
 });
 describe('redis', () => {
   redis(current);
+});
+describe('courier', () => {
+  courier(current);
 });

@@ -22,7 +22,7 @@ const HELP = `These are needed, or one of them is missing:
   NOTEBURST_TEST_HOST  the address at which its pods reach this machine
   NOTEBURST_TEST_GATEWAY  where this machine reaches Knative's gateway, if not by the address of its Service; for instance behind
                        kubectl -n kourier-system port-forward service/kourier-internal 8081:80
-The images are yours to load there before: dev.local/noteburst-submit:test, -status and -executor (see the Dockerfile).`;
+The images are yours to load there before: dev.local/noteburst-submit:test, -status, -github, -executor and -courier (see the Dockerfile).`;
 
 function clusterEnv(): Record<string, string> {
   const { KUBECONFIG, NOTEBURST_TEST_HOST } = process.env;

@@ -29,7 +29,7 @@ interface Route {
 }
 
 /**
- * GitHub over real https, on loopback as `localhost`, with one repository: git, and what the app asks of the API. What is asked
+ * GitHub over real https, at the name and address of a CA's server, with one repository: git, and what the app asks of the API. What is asked
  * and what is answered are held against what GitHub publishes.
  */
 export class FakeGithub implements AsyncDisposable {
@@ -43,6 +43,7 @@ export class FakeGithub implements AsyncDisposable {
   readonly #publicKey: string;
   readonly #tokens = new Map<string, Permissions>();
   readonly #server: Server;
+  readonly #name: string;
   readonly #repository: GitRepository;
   readonly #routes: Route[];
 
@@ -51,6 +52,7 @@ export class FakeGithub implements AsyncDisposable {
     // As GitHub gives keys out.
     this.privateKey = keys.privateKey.export({ type: 'pkcs1', format: 'pem' }) as string;
     this.#publicKey = keys.publicKey.export({ type: 'spki', format: 'pem' }) as string;
+    this.#name = ca.name;
     this.#repository = repository;
     this.#routes = this.#allRoutes();
     this.#server = createServer(ca.server, (request, response) => void this.#take(request, response));
@@ -59,14 +61,14 @@ export class FakeGithub implements AsyncDisposable {
 
   static async start(ca: PrivateCa, repository: GitRepository): Promise<FakeGithub> {
     const github = new FakeGithub(ca, repository);
-    github.#server.listen(0, '127.0.0.1');
+    github.#server.listen(0, ca.address);
     await once(github.#server, 'listening');
     return github;
   }
 
   /** With its port, as an entry of an allow-list is. */
   get host(): string {
-    return `localhost:${(this.#server.address() as AddressInfo).port}`;
+    return `${this.#name}:${(this.#server.address() as AddressInfo).port}`;
   }
 
   get apiUrl(): string {

@@ -16,7 +16,7 @@ export interface Received {
 
 type Answering = (response: ServerResponse, request: IncomingMessage) => void;
 
-/** Whoever is told of the ends of jobs: https on loopback, as `localhost`, with a certificate of a private CA. */
+/** Whoever is told of the ends of jobs: https with a certificate of a private CA, at its name and address. */
 export class Receiver implements AsyncDisposable {
   readonly secret = `whsec_${Buffer.from('not a secret, but an example').toString('base64')}`;
   /** Every message whose signature was right, oldest first. */
@@ -25,12 +25,12 @@ export class Receiver implements AsyncDisposable {
   readonly refused: unknown[] = [];
   /** How it answers from now on. */
   answer: Answering = (response) => void response.writeHead(204).end();
-  readonly #certificate: { key: string; cert: string };
+  readonly #ca: PrivateCa;
   #server: Server | undefined;
   #port = 0;
 
   constructor(ca: PrivateCa) {
-    this.#certificate = ca.server;
+    this.#ca = ca;
   }
 
   /** @param ca in its process, the courier must trust it */
@@ -41,12 +41,12 @@ export class Receiver implements AsyncDisposable {
   }
 
   get url(): string {
-    return `https://localhost:${this.#port}/hooks?key=query-canary`;
+    return `https://${this.#ca.name}:${this.#port}/hooks?key=query-canary`;
   }
 
   /** As an entry of an allow-list. */
   get host(): string {
-    return `internal:localhost:${this.#port}`;
+    return `internal:${this.#ca.name}:${this.#port}`;
   }
 
   /** What a submission asks for that is to be told here. */
@@ -56,9 +56,9 @@ export class Receiver implements AsyncDisposable {
 
   /** Listens, at the port it had before. */
   async up(): Promise<void> {
-    const server = createServer(this.#certificate, (request, response) => void this.#take(request, response));
+    const server = createServer(this.#ca.server, (request, response) => void this.#take(request, response));
     server.on('tlsClientError', () => undefined);
-    server.listen(this.#port, '127.0.0.1');
+    server.listen(this.#port, this.#ca.address);
     await once(server, 'listening');
     this.#server = server;
     this.#port = (server.address() as AddressInfo).port;

@@ -8,22 +8,32 @@ import { run } from '../../platform/process/run.ts';
 import { pythonOf } from '../../platform/setup/venv.ts';
 import { DEFAULT_STATE_DIR } from '../../platform/state.ts';
 
-/** By a library of JupyterHub's; for `localhost` by name, not by address. */
+/** By a library of JupyterHub's; for a name, not for an address. */
 const MAKE_CERTIFICATES = `
 import sys
 from certipy import Certipy
 made = Certipy(store_dir=sys.argv[1])
 for name in ("ca", "other"):
     made.create_ca(name)
-made.create_signed_pair("server", "ca", alt_names=["DNS:localhost"])`;
+made.create_signed_pair("server", "ca", alt_names=["DNS:" + sys.argv[2]])`;
 
 /** Certificates of a private CA, of this run alone. */
 export class PrivateCa implements Disposable {
   readonly #dir = mkdtempSync(join(tmpdir(), 'noteburst-ca-'));
 
-  static async make(): Promise<PrivateCa> {
-    const ca = new PrivateCa();
-    await run(pythonOf(join(DEFAULT_STATE_DIR, 'venv', 'std6')), ['-c', MAKE_CERTIFICATES, ca.#dir], {
+  /** What its server goes by. */
+  readonly name: string;
+  /** Where its server listens. */
+  readonly address: string;
+
+  private constructor(name: string, address: string) {
+    this.name = name;
+    this.address = address;
+  }
+
+  static async make(name = 'localhost', address = '127.0.0.1'): Promise<PrivateCa> {
+    const ca = new PrivateCa(name, address);
+    await run(pythonOf(join(DEFAULT_STATE_DIR, 'venv', 'std6')), ['-c', MAKE_CERTIFICATES, ca.#dir, name], {
       timeoutMs: 30_000,
     });
     return ca;

@@ -12,9 +12,11 @@ import { TestRedisServer } from '../../support/redis-server.ts';
 import { testRunId } from '../../support/test-run.ts';
 import { deploy, gatewayUrl, OVERLAY, removeNamespace, users } from './deployment.ts';
 import { loadImages } from './images.ts';
+import { Outside } from './outside.ts';
 import { ClusterApi, inNamespace, kubectl, NAMESPACE, type Pod } from './kubernetes.ts';
 
 export const EXECUTORS = 'executor-nbexec';
+const PROGRAMS = ['submit', 'status', 'github', 'executor', 'courier'];
 const PAUSED = 'autoscaling.keda.sh/paused-replicas';
 
 /** The service in a real cluster, with a real platform and Redis beside it on this machine. */
@@ -22,6 +24,7 @@ export class Cluster implements AsyncDisposable {
   readonly api: ClusterApi;
   readonly platform: Platform;
   readonly redis: TestRedisServer;
+  readonly outside: Outside;
   /** Looks into Redis. */
   readonly admin: Redis;
   readonly #token: string;
@@ -31,12 +34,14 @@ export class Cluster implements AsyncDisposable {
     api: ClusterApi,
     platform: Platform,
     redis: TestRedisServer,
+    outside: Outside,
     token: string,
     stack: AsyncDisposableStack,
   ) {
     this.api = api;
     this.platform = platform;
     this.redis = redis;
+    this.outside = outside;
     this.admin = new Redis(redis.url, { maxRetriesPerRequest: null });
     this.admin.on('error', () => undefined);
     this.#token = token;
@@ -68,9 +73,10 @@ export class Cluster implements AsyncDisposable {
     const { version } = await TestRedisServer.program();
     writeFileSync(aclfile, users(version));
     const redis = stack.use(await TestRedisServer.start(host, { aclfile }));
+    const outside = stack.use(await Outside.start(host));
     const api = stack.use(await ClusterApi.start());
     const token = await platform.createToken({ username: 'alice' });
-    const cluster = new Cluster(api, platform, redis, token, stack.move());
+    const cluster = new Cluster(api, platform, redis, outside, token, stack.move());
     try {
       await steps.run('Manifests', () => cluster.#deploy());
       return cluster;
@@ -83,7 +89,7 @@ export class Cluster implements AsyncDisposable {
   async #deploy(): Promise<void> {
     await removeNamespace();
     this.#stack.defer(removeNamespace);
-    await deploy(this.platform, this.redis.url);
+    await deploy(this.platform, this.redis.url, this.outside);
     const url = await gatewayUrl();
     for (const name of ['submit', 'status'] as const)
       this.platform.route(name, { url, vhost: `${name}.${NAMESPACE}.svc.cluster.local` });
@@ -174,7 +180,7 @@ export class Cluster implements AsyncDisposable {
 
   /** Pods of all programs that are there. */
   async pods(): Promise<Pod[]> {
-    return (await Promise.all(['submit', 'status', 'executor'].map((name) => this.api.pods(name)))).flat();
+    return (await Promise.all(PROGRAMS.map((name) => this.api.pods(name)))).flat();
   }
 
   /** Waits until nothing runs. */

@@ -8,6 +8,8 @@ import { ROOT } from '../../../platform/state.ts';
 const run = promisify(execFile);
 const TEN_MINUTES = { timeout: 600_000, cwd: ROOT };
 
+const FUNCTIONS = ['submit', 'status', 'github'];
+
 /** The user of the images. */
 const UID = '65532';
 
@@ -21,13 +23,22 @@ export async function loadImages(command: string): Promise<void> {
   // Another user's compiled code is none of ours.
   const asUser = process.getuid?.() === 0 ? ['--uid', UID] : [];
   await run(execPath, [join(ROOT, 'build/run.ts'), ...asUser], TEN_MINUTES);
-  for (const program of ['submit', 'status', 'executor']) {
-    const files = [`${program}.mjs`, program, ...(program === 'executor' ? [] : ['compile-cache'])];
+  for (const program of [...FUNCTIONS, 'executor', 'courier']) {
+    const files = [`${program}.mjs`, program, ...(FUNCTIONS.includes(program) ? ['compile-cache'] : [])];
     const entry = JSON.stringify(['/usr/local/bin/node', `/app/${program}.mjs`]);
     const copies = files
       .filter((file) => existsSync(join(ROOT, 'dist', file)))
       .map((file) => `${join(ROOT, 'dist', file)}=/app/${file}`);
     const name = `dev.local/noteburst-${program}:test`;
-    await run(command, [name, entry, `${execPath}=/usr/local/bin/node`, ...copies], TEN_MINUTES);
+    const tools = program === 'courier' ? await git() : [];
+    await run(command, [name, entry, `${execPath}=/usr/local/bin/node`, ...copies, ...tools], TEN_MINUTES);
   }
+}
+
+/** This machine's git, as far as a fetch over https needs it. */
+async function git(): Promise<string[]> {
+  const { stdout } = await run('git', ['--exec-path'], TEN_MINUTES);
+  const helper = join(stdout.trim(), 'git-remote-https');
+  const { stdout: program } = await run('which', ['git'], TEN_MINUTES);
+  return [`${program.trim()}=/usr/bin/git`, `${helper}=${helper}`];
 }

@@ -132,7 +132,7 @@ describe.skipIf(!builder).each(['deploy/example/knative', 'deploy/example/plain'
     });
 
     test('requests are given the time that functions take, and no more at once than they follow', () => {
-      for (const workload of all.filter(({ manifest }) => manifest.kind === 'Service')) {
+      for (const workload of functions.filter(({ manifest }) => manifest.kind === 'Service')) {
         const { streamMaxMs, maxWatchers } = functionConfigOf(workload);
         const { timeoutSeconds = 0, containerConcurrency = 0 } = workload.spec;
         const longest = workload.program === 'status' ? streamMaxMs / 1_000 : MAX_WAIT_SECONDS;
