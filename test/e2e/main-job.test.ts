@@ -74,7 +74,7 @@ describe('a submitted notebook', () => {
 
   test('over its timeout ends with what it had until then, and the next one is not affected', async () => {
     const cells = [codeCell('print("done")'), codeCell('import time; time.sleep(60)')];
-    const id = await stack.submit(ipynb({ cells }), { timeout: 1 });
+    const id = await stack.submit(ipynb({ cells }), { timeout: 3 });
     const job = await stack.untilComplete(id, { timeoutMs: 10_000 });
     expect(job).toMatchObject({
       success: false,
