@@ -27,8 +27,7 @@ export const parameters = z.record(z.string(), z.unknown()).transform((written, 
  */
 export function readParameters(text: string): Record<string, unknown> {
   const value: unknown = parse(text, AS_WRITTEN);
-  if (typeof value === 'object' && value !== null && !Array.isArray(value))
-    return value as Record<string, unknown>;
+  if (typeof value === 'object' && value !== null && isPlain(value)) return value as Record<string, unknown>;
   throw new Error('should hold names and values, such as "n: 100"');
 }
 
@@ -46,6 +45,8 @@ function sendable(value: unknown, path: readonly string[], above: readonly objec
   if (typeof value === 'bigint') return integer(value, path);
   if (typeof value === 'number') return float(value, path);
   if (typeof value !== 'object' || value === null) return value;
+  if (!Array.isArray(value) && !isPlain(value))
+    throw new NotSendable(path, `JSON has no dates, sets and binary data; write ${AS_TEXT}`);
   if (above.includes(value)) throw new NotSendable(path.slice(0, 1), 'a value holds itself');
   const inside = [...above, value];
   const entries = Object.entries(value).map(
@@ -54,11 +55,19 @@ function sendable(value: unknown, path: readonly string[], above: readonly objec
   return Array.isArray(value) ? entries.map(([, part]) => part) : Object.fromEntries(entries);
 }
 
+/** Whether it is an object of names and values: YAML's timestamps, sets and binary data come as objects of other classes. */
+const isPlain = (value: object): boolean => Object.getPrototypeOf(value) === Object.prototype;
+
 const AS_TEXT = 'a text (in YAML: in quotes) that the notebook converts';
+
+/** Of a number in a message. */
+const MOST_DIGITS = 40;
 
 function integer(value: bigint, path: readonly string[]): number {
   if (Number.isSafeInteger(Number(value))) return Number(value);
-  throw new NotSendable(path, `${value} has more digits than can be sent; write ${AS_TEXT}`);
+  const digits = value.toString();
+  const shown = digits.length > MOST_DIGITS ? `${digits.slice(0, MOST_DIGITS)}…` : digits;
+  throw new NotSendable(path, `${shown} has more digits than can be sent; write ${AS_TEXT}`);
 }
 
 function float(value: number, path: readonly string[]): number {

@@ -30,12 +30,17 @@ describe('parameters', () => {
     ['n: 1000000000000000000000000', ['n'], '1000000000000000000000000 has more digits'],
     ['a: { n: .inf }', ['a', 'n'], 'JSON has neither NaN nor infinity'],
     ['n: .nan', ['n'], 'JSON has neither NaN nor infinity'],
+    [`n: ${'9'.repeat(250_000)}`, ['n'], `${'9'.repeat(40)}… has more digits than can be sent; write a text`],
+    ['a: [!!timestamp 2026-11-21]', ['a', '0'], 'JSON has no dates, sets and binary data; write a text'],
+    ['a: { b: !!set { x, y } }', ['a', 'b'], 'JSON has no dates'],
+    ['a: !!binary aGk=', ['a'], 'JSON has no dates'],
+    ['%YAML 1.1\n---\nday: 2026-11-21', ['day'], 'JSON has no dates'],
     ['a: &a { b: *a }', ['a'], 'a value holds itself'],
-  ])('are refused that would come as something else: %s', (yaml, path, message) => {
+  ])('are refused that would come as something else: %.80s', (yaml, path, message) => {
     expect(issues(yaml)).toEqual([[path, expect.stringContaining(message)]]);
   });
 
-  test.each(['- 1', 'text', '', '3'])('have names: %j', (yaml) => {
+  test.each(['- 1', 'text', '', '3', '!!set { x, y }', '!!binary aGk='])('have names: %j', (yaml) => {
     expect(() => readParameters(yaml)).toThrow('should hold names and values');
   });
 
