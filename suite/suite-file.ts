@@ -102,15 +102,29 @@ export function parseSuiteFile(text: string, name: string): SuiteFile {
   const document = parseDocument(text, { ...AS_WRITTEN, lineCounter: lines, prettyErrors: true });
   const [problem] = document.errors;
   if (problem) throw new SuiteError(`${name}: ${problem.message}`);
-  const parsed = suiteFile.safeParse(valueOf(document, name) ?? {});
+  const parsed = suiteFile.safeParse(valueOf(document, name) ?? {}, { error: asWritten });
   if (parsed.success) return parsed.data;
-  const problems = parsed.error.issues.map(({ path, message }) => {
+  const { issues } = parsed.error;
+  const problems = issues.slice(0, MOST_PROBLEMS).map(({ path, message }) => {
     const at = nearest(path, (inner) => document.getIn(inner, true));
     const line = at === undefined ? '' : `:${lines.linePos(at).line}`;
-    return `${name}${line}: ${path.length === 0 ? '' : `${path.join('.')}: `}${message}`;
+    const what = `${path.length === 0 ? '' : `${path.join('.')}: `}${message}`;
+    return `${name}${line}: ${what.length > MOST_CHARS ? `${what.slice(0, MOST_CHARS)}…` : what}`;
   });
+  const more = issues.length - problems.length;
+  if (more > 0) problems.push(`${name}: ${more} more like these`);
   throw new SuiteError(problems.join('\n'));
 }
+
+/** What is said of a file that is wrong throughout, or that has thousands of names that there are not. */
+const MOST_PROBLEMS = 20;
+const MOST_CHARS = 500;
+
+/** Integers are bigints here ({@link AS_WRITTEN}), which whoever wrote them does not know. */
+const asWritten: z.core.$ZodErrorMap = ({ code, expected, input }) =>
+  code === 'invalid_type' && typeof input === 'bigint'
+    ? `Invalid input: expected ${String(expected)}, received number`
+    : undefined;
 
 /** Unfolds references: few, for nested they can stand for more than the memory holds. */
 function valueOf(document: Document, name: string): unknown {

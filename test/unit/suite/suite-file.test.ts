@@ -85,10 +85,38 @@ notebooks: [{ match: a.ipynb, <<: *usual, timeout: 5m }]
     ['include: *nothing', 'noteburst.yaml: Unresolved alias'],
     [BOMB, 'noteburst.yaml: Excessive alias count'],
     ['defaults: {priority: now}', 'noteburst.yaml:1: defaults.priority: '],
+    ['name: 2026', 'noteburst.yaml:1: name: Invalid input: expected string, received number'],
+    [
+      'defaults:\n  kernel: 3',
+      'noteburst.yaml:2: defaults.kernel: Invalid input: expected string, received number',
+    ],
     ['include: [', 'noteburst.yaml: Flow sequence'],
     ['- a', 'noteburst.yaml: Invalid input: expected object'],
   ])('says where it is wrong: %j', (text, message) => {
     expect(() => parse(text)).toThrow(message);
+  });
+});
+
+describe('of a file that is wrong throughout', () => {
+  const told = (text: string): string => {
+    try {
+      parse(text);
+    } catch (error) {
+      return (error as Error).message;
+    }
+    throw new Error('It was taken');
+  };
+
+  test('the first 20 places are told, and how many there are more', () => {
+    const lines = told(`notebooks:\n${'  - { match: a, retry: 1 }\n'.repeat(1_000)}`).split('\n');
+    expect(lines).toHaveLength(21);
+    expect(lines[19]).toMatch(/^noteburst\.yaml:21: notebooks\.19\.retry: /);
+    expect(lines[20]).toBe('noteburst.yaml: 980 more like these');
+  });
+
+  test('each is told in short', () => {
+    const unknown = Array.from({ length: 100 }, (_, n) => `unknown${n}: 1`).join('\n');
+    expect(told(unknown)).toMatch(/^noteburst\.yaml: Unrecognized keys: "unknown0".{400,500}…$/);
   });
 });
 
