@@ -148,5 +148,10 @@ export async function optionsOf(args: RunArguments): Promise<RunOptions> {
   if (data) return data;
   const [issue] = error.issues;
   const [option, ...inner] = issue?.path ?? [];
-  throw new UsageError([`--${String(option).replace('_', '-')}`, ...inner, issue?.message].join(': '));
+  // They come from a file or one by one.
+  const where =
+    option === 'parameters'
+      ? `parameter ${inner.join('.')}`
+      : [`--${String(option).replace('_', '-')}`, ...inner].join(': ');
+  throw new UsageError(`${where}: ${issue?.message}`);
 }

@@ -113,7 +113,7 @@ describe('noteburst run', () => {
     ['an unknown kernel', ['add.ipynb', '--kernel', 'cobol', '-p', 'n=1'], 2, 'cobol'],
     ['an unknown image', ['add.ipynb', '--image', 'nothing'], 2, 'there are recommended'],
     ['a timeout that is too long', ['add.ipynb', '--timeout', '90 days'], 2, 'timeout: '],
-    ['a number of too many digits', ['add.ipynb', '-p', 'n=12345678901234567890'], 2, '--parameters: n: '],
+    ['a number of too many digits', ['add.ipynb', '-p', 'n=12345678901234567890'], 2, 'parameter n: 123'],
     ['no such file', ['gone.ipynb'], 2, 'gone.ipynb: there is no such file'],
     ['a parameter without a name', ['add.ipynb', '-p', '=1'], 2, 'should be name=value'],
     ['an option that is none', ['add.ipynb', '--tiemout', '1'], 2, 'tiemout'],
