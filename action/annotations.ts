@@ -43,17 +43,20 @@ function failureOf(result: CaseResult, file: string | undefined): Annotation[] {
   return [{ level: 'error', message: [headline(result), details].filter(Boolean).join('\n\n'), properties }];
 }
 
-/** Most of them come from one cause: one for each that is different. */
+/** Most of them come from one cause: one for each that is different, of the service's or of options. */
 function troubles(results: readonly CaseResult[]): Annotation[] {
-  const inTrouble = results.filter(({ verdict }) => verdict === 'error');
-  const causes = Map.groupBy(inTrouble, ({ failure }) => failure?.message ?? 'The service does not say why');
-  return [...causes].map(([cause, of]) => ({
-    level: 'error',
-    message: shortened(`${plain(cause)}\n${of.map(({ name }) => name).join('\n')}`, MOST_MESSAGE_CHARS),
-    properties: {
-      title: `${of.some(isAskedWrongly) ? 'Wrong options' : 'Trouble with the service'}: ${counted(of.length)} could not be run`,
-    },
-  }));
+  const errors = results.filter(({ verdict }) => verdict === 'error');
+  const byKind = Map.groupBy(errors, (result) =>
+    isAskedWrongly(result) ? 'Wrong options' : 'Trouble with the service',
+  );
+  return [...byKind].flatMap(([kind, all]) => {
+    const byCause = Map.groupBy(all, ({ failure }) => failure?.message ?? 'The service does not say why');
+    return [...byCause].map(([cause, of]): Annotation => ({
+      level: 'error',
+      message: shortened(`${plain(cause)}\n${of.map(({ name }) => name).join('\n')}`, MOST_MESSAGE_CHARS),
+      properties: { title: `${kind}: ${counted(of.length)} could not be run` },
+    }));
+  });
 }
 
 function warningsOf({ name, warnings = [] }: CaseResult, file: string | undefined): Annotation[] {

@@ -109,6 +109,16 @@ test('options that the service refuses are told as such', () => {
   ]);
 });
 
+test('options and trouble are told apart, also in the same words', () => {
+  const error = (path: string, reason: string) =>
+    failing(path, { verdict: 'error', failure: { reason, message: 'no kernel' } });
+  const all = annotations(error('a.ipynb', 'lab_lost'), error('b.ipynb', 'unknown_kernel'));
+  expect(all.map(({ message, properties }) => [message, properties.title])).toEqual([
+    ['no kernel\na.ipynb', 'Trouble with the service: 1 notebook could not be run'],
+    ['no kernel\nb.ipynb', 'Wrong options: 1 notebook could not be run'],
+  ]);
+});
+
 test('no more than GitHub shows, what failed first, with a word on the rest', () => {
   const results = Array.from({ length: 30 }, (_, n) => failing(`${n}.ipynb`, { warnings: ['slow'] }));
   const trouble = failing('t.ipynb', { verdict: 'error' });
