@@ -29,6 +29,18 @@ class NoRedirects(urllib.request.HTTPRedirectHandler):
 OPENER = urllib.request.build_opener(NoRedirects)
 
 
+class Refused(RuntimeError):
+    """An answer that is no success, and what it says first, in FastAPI's form."""
+
+    def __init__(self, status, body):
+        super().__init__(f"HTTP {status}: {body[:2000]}")
+        self.status = status
+        try:
+            self.detail = next(entry for entry in json.loads(body)["detail"] if isinstance(entry.get("msg"), str))
+        except (ValueError, LookupError, AttributeError, TypeError, StopIteration):
+            self.detail = {}
+
+
 def ask(url, body=None, method="GET", headers={}, patience=60):
     """Ask until there is an answer, or for patience (seconds) there was none. What is asked for is safe to repeat."""
     headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json", **headers}
@@ -42,13 +54,13 @@ def ask(url, body=None, method="GET", headers={}, patience=60):
         except urllib.error.HTTPError as error:
             # 409: this very submission is being taken. Retry-After is there when it passes.
             passes = error.code in NOT_NOW or error.code == 409 and "Retry-After" in error.headers
-            problem = f"HTTP {error.code}: {error.read(2000).decode(errors='replace')}"
+            problem = Refused(error.code, error.read(100_000).decode(errors="replace"))
             pause = error.headers.get("Retry-After", pause)
         except (OSError, HTTPException) as error:
-            passes, problem = True, f"{BASE_URL} cannot be reached: {error}"
+            passes, problem = True, RuntimeError(f"{BASE_URL} cannot be reached: {error}")
         deadline = deadline or time.monotonic() + patience
         if not passes or time.monotonic() > deadline:
-            raise RuntimeError(problem)
+            raise problem
         time.sleep(min(float(pause) if pause.isdigit() else 2, 30))
 
 
@@ -79,8 +91,8 @@ def cancel(result):
 
 /** How the suite is run, and shown. */
 export const RUN = String.raw`TROUBLE = ("expired", "lab_lost", "executor_lost")
-MARKS = {"passed": "✓", "failed": "✗", "expected failure": "~", "unexpected pass": "✗", "trouble": "!", "running": "…", "waiting": "…", "cancelled": "-"}
-BAD = ("failed", "unexpected pass", "trouble", "cancelled")
+MARKS = {"passed": "✓", "failed": "✗", "expected failure": "~", "unexpected pass": "✗", "wrong options": "!", "trouble": "!", "running": "…", "waiting": "…", "cancelled": "-"}
+BAD = ("failed", "unexpected pass", "wrong options", "trouble", "cancelled")
 results = {case["name"]: {"verdict": "waiting"} for case in CASES}
 stopped = threading.Event()
 
@@ -92,21 +104,37 @@ def verdict_of(case, job):
     # Noteburst 0.27 tells no reason: what is no timeout says nothing of the notebook.
     if error and (error["reason"] in TROUBLE if "reason" in error else error.get("code") != "timeout"):
         return "trouble", error.get("message", "")
+    # There was nothing to run it with: it has not failed as expected.
+    if error and error.get("reason") == "unknown_kernel":
+        return "wrong options", error.get("message", "")
     expected = case.get("expected_failure")
     if not error and not raised:
         return ("unexpected pass", expected["reason"]) if expected else ("passed", "")
-    name = raised["name"] if raised else error.get("reason", "")
+    name = raised["name"] if raised else error.get("reason") or error.get("code")
     text = f'{raised["name"]}: {raised["message"]}' if raised else error.get("message", "")
     if expected and expected.get("error") in (None, name):
         return "expected failure", expected["reason"]
     return "failed", text
 
 
+def verdict_of_refusal(refused):
+    """Of a notebook that was not taken: its own fault, that of its options, or nothing is known of it."""
+    loc = refused.detail.get("loc") or []
+    field = loc[1] if loc[:1] == ["body"] and len(loc) > 1 else "ipynb"
+    is_invalid = refused.status == 422 and refused.detail.get("type") != "idempotency_key_reused"
+    if is_invalid and field != "ipynb":
+        return "wrong options"
+    return "failed" if is_invalid or refused.status == 413 else "trouble"
+
+
 def run(case):
     result = results[case["name"]]
     begun = time.monotonic()
     try:
-        ipynb = Path(case["path"]).read_text(encoding="utf-8")
+        try:
+            ipynb = Path(case["path"]).read_text(encoding="utf-8")
+        except (OSError, ValueError) as error:
+            return result.update(verdict="failed", text=str(error), seconds=0)
         result["url"] = submit({"ipynb": ipynb, **case["submission"]})
         if stopped.is_set():  # between the two
             return cancel(result)
@@ -119,6 +147,8 @@ def run(case):
         job = wait_for(result["url"], seen)
         result["verdict"], result["text"] = verdict_of(case, job)
         result["traceback"] = "\n".join(job.get("traceback", []))
+    except Refused as error:
+        result["verdict"], result["text"] = verdict_of_refusal(error), str(error)
     except Exception as error:
         result["verdict"], result["text"] = "trouble", str(error)
     result["seconds"] = time.monotonic() - begun

@@ -1,17 +1,14 @@
 /** What the program of a super-notebook asks of a service, which here answers as each test says. */
-import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
-import { pythonOf } from '../../platform/setup/venv.ts';
-import { superNotebook } from '../../suite/super-notebook/super-notebook.ts';
 import { json, redirect } from '../support/fake-http.ts';
 import { writeNotebook } from '../support/suite-notebooks.ts';
-import { server } from './support/command.ts';
+import { startSuperNotebook } from './support/super-notebook.ts';
 
 let dir: string;
 let service: Server;
@@ -42,25 +39,11 @@ afterEach(async () => {
   rmSync(dir, { recursive: true });
 });
 
-/** A suite of these notebooks, one at a time, as a process that is interrupted like a kernel. */
-function start(names: readonly string[]): ChildProcess & { printed: () => string } {
+/** A suite of these notebooks, one at a time. */
+function start(names: readonly string[]) {
   for (const name of names) writeNotebook(join(dir, name), ['1']);
   const cases = names.map((name) => ({ name, path: name, file: join(dir, name), options: {} }));
-  const { cells } = JSON.parse(superNotebook('x', cases, 1)) as {
-    cells: { cell_type: string; source: string[] }[];
-  };
-  const code = cells.filter(({ cell_type: type }) => type === 'code').map(({ source }) => source.join(''));
-  // Tables as text, so that they can be read here.
-  writeFileSync(join(dir, 'suite.py'), `${code.join('\n\n')}\n`.replace('return HTML(', 'return print('));
-  const child = spawn(pythonOf(server.venvDir ?? ''), ['-m', 'IPython', '--no-banner', 'suite.py'], {
-    cwd: dir,
-    env: { ...process.env, HOME: dir, NOTEBURST_BASE_URL: `${baseUrl}/`, NOTEBURST_TOKEN: 'gt-a.b' },
-    stdio: ['ignore', 'pipe', 'pipe'],
-    timeout: 45_000,
-  });
-  let printed = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (data) => (printed += String(data)));
-  return Object.assign(child, { printed: () => printed });
+  return startSuperNotebook(dir, baseUrl, cases, 1);
 }
 
 const POST = 'POST /noteburst/v1/notebooks/';
