@@ -56,7 +56,12 @@ export default defineConfig({
       project('lab', onPlatform),
       project('e2e', onPlatform),
       // `npm start`, which brings its own platform.
-      project('start', { globalSetup: RUN, fileParallelism: false, testTimeout: 60_000 }),
+      project('start', {
+        globalSetup: ['test/start/global.ts', RUN],
+        fileParallelism: false,
+        testTimeout: 60_000,
+        hookTimeout: 90_000,
+      }),
       onKind('kinds', 'std6', OF_KERNELS),
       onKind('kinds', 'std7', OF_KERNELS, OVER_HTTP),
       onKind('kinds', 'jsd', OF_KERNELS, OVER_HTTP),
