@@ -6,7 +6,9 @@ set -euo pipefail
 
 body=$(printf '{"ref":"refs/heads/%s","after":"%s","deleted":false,"installation":{"id":1},"repository":{"full_name":"%s","default_branch":"main","pushed_at":%s}}' \
   "${3:-main}" "$2" "$1" "$(date +%s)")
-signature=$(printf %s "$body" | openssl dgst -sha256 -hmac "$WEBHOOK_SECRET" -r | cut -d ' ' -f 1)
+# Arguments of programs can be read by everybody on the machine, their environment cannot.
+sign='import hashlib, hmac, os, sys; print(hmac.new(os.environb[b"WEBHOOK_SECRET"], sys.stdin.buffer.read(), hashlib.sha256).hexdigest())'
+signature=$(printf %s "$body" | python3 -c "$sign")
 
 curl --silent --show-error --fail-with-body "$NOTEBURST_BASE_URL/github/webhook" \
   --header 'Content-Type: application/json' --header 'X-GitHub-Event: push' \

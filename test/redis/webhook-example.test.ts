@@ -1,5 +1,7 @@
 /** docs/examples/webhook.sh as it stands, against the function as its process runs. */
 import { execFile } from 'node:child_process';
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
@@ -15,6 +17,18 @@ import { redisOfFile } from '../support/redis.ts';
 
 const file = await redisOfFile();
 const SECRET = 'a secret that is a canary';
+
+/** A folder with programs that note their arguments in a file and are then themselves. */
+function noting(dir: string): { path: string; log: string } {
+  const log = join(dir, 'arguments');
+  const path = process.env['PATH'] ?? '';
+  for (const name of ['curl', 'date', 'openssl', 'python3']) {
+    const file = join(dir, name);
+    writeFileSync(file, `#!/bin/sh\necho "${name} $*" >> '${log}'\nPATH='${path}' exec ${name} "$@"\n`);
+    chmodSync(file, 0o755);
+  }
+  return { path: `${dir}:${path}`, log };
+}
 
 test('a push is told with curl: taken once, and not with another secret', async () => {
   await using stack = new AsyncDisposableStack();
@@ -34,10 +48,14 @@ test('a push is told with curl: taken once, and not with another secret', async 
     reportsUrl: '',
   });
   const server = stack.use(await serve(handler, undefined, {}, WEBHOOK_BODIES));
+  const dir = mkdtempSync(join(tmpdir(), 'noteburst-webhook-'));
+  stack.defer(() => rmSync(dir, { recursive: true }));
+  const { path, log } = noting(dir);
   const tell = async (repository: string, secret = SECRET) => {
     const script = join(ROOT, 'docs/examples/webhook.sh');
     const env = {
       ...process.env,
+      PATH: path,
       NOTEBURST_BASE_URL: `${server.url}${PATH_PREFIX}`,
       WEBHOOK_SECRET: secret,
     };
@@ -50,4 +68,7 @@ test('a push is told with curl: taken once, and not with another secret', async 
   await expect(tell('team/tutorials', 'another secret of theirs')).rejects.toMatchObject({
     stdout: expect.stringContaining('The signature is not right'),
   });
+  const seen = readFileSync(log, 'utf8');
+  expect(seen).toContain('curl --silent');
+  expect(seen).not.toContain(SECRET);
 });
