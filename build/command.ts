@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { ROOT } from '../platform/state.ts';
 import { bundle } from './bundle.ts';
@@ -22,6 +22,8 @@ export async function bundleCommand(dir: string): Promise<string> {
  * @param file the command's one file
  */
 export function packageCommand(file: string, dir: string): void {
+  // Whatever lies there would go into the package.
+  rmSync(dir, { recursive: true, force: true });
   mkdirSync(dir, { recursive: true });
   const project = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Record<string, unknown>;
   const says = {

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -32,6 +32,8 @@ async function as(cwd: string, program: string, ...args: string[]): Promise<stri
 let packed: { filename: string; size: number; files: { path: string }[] };
 beforeAll(async () => {
   for (const folder of [home, user]) mkdirSync(folder);
+  mkdirSync(join(dir, 'dist/package'), { recursive: true });
+  writeFileSync(join(dir, 'dist/package/of-an-earlier-build.mjs'), '');
   packageCommand(await bundleCommand(join(dir, 'dist')), join(dir, 'dist/package'));
   const said = await as(dir, 'npm', 'pack', '--json', './dist/package');
   packed = (JSON.parse(said) as [typeof packed])[0];
