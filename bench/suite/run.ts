@@ -27,29 +27,9 @@ try {
   const venv = await steps.run('nbmake', (notes) =>
     setUpVenv(join(DEFAULT_STATE_DIR, 'venv'), 'nbmake', notes, interrupted),
   );
-  await using platform = await startPlatform(
-    {
-      stateDir: dir,
-      executors: 1,
-      executorEnv: { NOTEBURST_WORKER_MAX_CONCURRENT_JOBS: `${Math.max(...AT_ONCE)}` },
-      logLevel: 'WARNING',
-      steps,
-    },
-    interrupted,
-  );
-  await platform.executors[0]?.ready();
   writeSuite(suite);
   const command = await bundleCommand(join(dir, 'dist'));
-  const env = {
-    ...process.env,
-    NOTEBURST_BASE_URL: platform.noteburstUrl,
-    NOTEBURST_TOKEN: await platform.createToken({ username: 'bench' }),
-  };
-  const options = { cwd: suite, env, signal: interrupted };
-  const ours = (n: number) =>
-    failing(run(process.execPath, [command, 'run', '--jobs', `${n}`], options), '4 failed');
-  const pytest = (n: number) =>
-    failing(run(pythonOf(venv), ['-m', 'pytest', ...NBMAKE, '-n', `${n}`, '.'], options), '5 failed');
+  const options = { cwd: suite, signal: interrupted };
   const report = new Report('performance-suite.md', 'Performance of a suite', 'npm run bench:suite');
   report.text('What is measured', [
     '27 notebooks of five cells, of which 4 fail, one of them at its timeout of 3 s, and one is expected to fail. Both run as many at',
@@ -57,10 +37,31 @@ try {
     'pytest starts its workers, and a kernel for each notebook.',
   ]);
   for (const n of AT_ONCE) {
+    // One for each number: a lab keeps as many kernels warm as it may run notebooks.
+    await using platform = await startPlatform(
+      {
+        stateDir: join(dir, `${n}`),
+        executors: 1,
+        executorEnv: { NOTEBURST_WORKER_MAX_CONCURRENT_JOBS: `${n}` },
+        logLevel: 'WARNING',
+        steps,
+      },
+      interrupted,
+    );
+    await platform.executors[0]?.ready();
+    const env = {
+      ...process.env,
+      NOTEBURST_BASE_URL: platform.noteburstUrl,
+      NOTEBURST_TOKEN: await platform.createToken({ username: 'bench' }),
+    };
+    const ours = () =>
+      failing(run(process.execPath, [command, 'run', '--jobs', `${n}`], { ...options, env }), '4 failed');
+    const pytest = () =>
+      failing(run(pythonOf(venv), ['-m', 'pytest', ...NBMAKE, '-n', `${n}`, '.'], options), '5 failed');
     const times: Record<'ours' | 'pytest', number[]> = { ours: [], pytest: [] };
     // In turn, so that both have the same machine; once each before the clock starts.
     for (let round = -1; round < RUNS; round++) {
-      const each = { ours: await timed(() => ours(n)), pytest: await timed(() => pytest(n)) };
+      const each = { ours: await timed(ours), pytest: await timed(pytest) };
       if (round < 0) continue;
       times.ours.push(each.ours);
       times.pytest.push(each.pytest);
