@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -70,6 +70,13 @@ test.each([
 set -- $(complete -p noteburst); while [ "$1" != -F ]; do shift; done
 COMP_WORDS=(noteburst ${typed}); COMP_CWORD=$((\${#COMP_WORDS[@]} - 1)); "$2"; echo "\${COMPREPLY[@]}"`;
   expect((await as(user, 'bash', '-c', script)).trim()).toBe(completed);
+});
+
+test("a checkout that is built has the command, too, by the project's own bin", async () => {
+  const checkout = join(dir, 'checkout');
+  cpSync(join(dir, 'dist'), join(checkout, 'dist'), { recursive: true });
+  cpSync(join(ROOT, 'package.json'), join(checkout, 'package.json'));
+  expect(await as(checkout, 'npx', 'noteburst', '--help')).toContain('noteburst run [paths..]');
 });
 
 test('the project itself, which has the dependencies of the servers, is not packed by accident', async () => {
