@@ -2,6 +2,7 @@ import { isBuiltin } from 'node:module';
 import { relative } from 'node:path';
 import { rolldown, type OutputChunk, type OutputOptions } from 'rolldown';
 import { lazyHttp } from './lazy-http.ts';
+import { LICENCES, licences } from './licences.ts';
 import { ROOT } from '../platform/state.ts';
 
 /** What a program has loaded once it has started; what its dynamic imports load is not in it. */
@@ -38,7 +39,7 @@ const PARTS = {
 
 /**
  * Makes of a program ES modules that need Node and nothing else: `<program>.mjs`, its parts and what
- * it loads on demand in `<program>/`, and source maps, which Node reads with `--enable-source-maps` only.
+ * it loads on demand in `<program>/`, with the licences of what is in them, and source maps, which Node reads with `--enable-source-maps` only.
  *
  * @param entry the path of its first file
  * @param dir where to write it; nothing is written when absent
@@ -52,7 +53,7 @@ export async function bundle(program: string, entry: string, dir?: string, targe
     platform: 'node',
     ...(target === undefined ? {} : { transform: { target } }),
     resolve: { alias: LEFT_OUT },
-    plugins: [lazyHttp],
+    plugins: [lazyHttp, licences(`${program}/${LICENCES}`)],
     onLog: (level, { message }) => {
       if (level === 'warn') throw new Error(`${program}: ${message}`);
     },

@@ -1,7 +1,8 @@
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { ROOT } from '../platform/state.ts';
 import { bundle } from './bundle.ts';
+import { LICENCES } from './licences.ts';
 
 const PROGRAM = 'noteburst';
 /** Of those whom the command has to run for: Node strips no types in node_modules. */
@@ -33,4 +34,5 @@ export function packageCommand(file: string, dir: string): void {
   writeFileSync(join(dir, 'package.json'), `${JSON.stringify(says, undefined, 2)}\n`);
   cpSync(file, join(dir, basename(file)));
   cpSync(join(ROOT, 'LICENSE'), join(dir, 'LICENSE'));
+  cpSync(join(dirname(file), PROGRAM, LICENCES), join(dir, LICENCES));
 }

@@ -12,5 +12,5 @@ if (tag === undefined || !/^v\d+\.\d+\.\d+$/.test(tag)) {
 rmSync(ACTION_DIST, { recursive: true, force: true });
 await bundleAction(ACTION_DIST);
 // Without the source maps, which the runner does not read.
-const commit = tagWithFiles(ROOT, tag, ':(glob)action/dist/**/*.mjs');
+const commit = tagWithFiles(ROOT, tag, ':(glob)action/dist/**/*.mjs', ':(glob)action/dist/**/*.txt');
 console.log(`${tag} is ${commit}. To publish it: git push origin ${tag}`);

@@ -8,11 +8,11 @@ import { join } from 'node:path';
  * Neither the branch nor its index is touched.
  *
  * @param root the folder of the repository
- * @param files a git pathspec; that they are ignored does not count
+ * @param files git pathspecs; that they are ignored does not count
  * @returns the commit's id
  * @throws when the tag is there, or when there is something that HEAD does not have
  */
-export function tagWithFiles(root: string, tag: string, files: string): string {
+export function tagWithFiles(root: string, tag: string, ...files: string[]): string {
   const dir = mkdtempSync(join(tmpdir(), 'noteburst-tag-'));
   const env = { ...process.env, GIT_INDEX_FILE: join(dir, 'index') };
   const git = (...args: string[]) =>
@@ -21,7 +21,7 @@ export function tagWithFiles(root: string, tag: string, files: string): string {
     git('read-tree', 'HEAD');
     const changes = git('status', '--porcelain');
     if (changes !== '') throw new Error(`Commit these first, or the tag would lack them:\n${changes}`);
-    git('add', '--force', '--', files);
+    git('add', '--force', '--', ...files);
     const commit = git(
       'commit-tree',
       git('write-tree'),

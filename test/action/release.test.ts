@@ -17,7 +17,8 @@ beforeEach(() => {
   repository = new Repository({ '.gitignore': 'dist/\n', 'action.yml': 'x' });
   clone = repository.checkout();
   mkdirSync(join(clone, 'dist/parts'), { recursive: true });
-  for (const file of ['a.mjs', 'a.mjs.map', 'parts/b.mjs']) writeFileSync(join(clone, 'dist', file), file);
+  for (const file of ['a.mjs', 'a.mjs.map', 'parts/b.mjs', 'parts/c.txt'])
+    writeFileSync(join(clone, 'dist', file), file);
 });
 afterEach(() => {
   repository[Symbol.dispose]();
@@ -26,7 +27,7 @@ afterEach(() => {
 
 test('the tag has what was built, and HEAD stays as it is', () => {
   const head = git('rev-parse', 'HEAD');
-  const commit = tagWithFiles(clone, 'v1.0.0', ':(glob)dist/**/*.mjs');
+  const commit = tagWithFiles(clone, 'v1.0.0', ':(glob)dist/**/*.mjs', ':(glob)dist/**/*.txt');
   expect(git('rev-parse', 'v1.0.0^{commit}', 'HEAD')).toBe(`${commit}\n${head}`);
   expect(git('rev-parse', 'v1.0.0^{commit}^')).toBe(head);
   expect(git('ls-tree', '-r', '--name-only', 'v1.0.0').split('\n')).toEqual([
@@ -34,6 +35,7 @@ test('the tag has what was built, and HEAD stays as it is', () => {
     'action.yml',
     'dist/a.mjs',
     'dist/parts/b.mjs',
+    'dist/parts/c.txt',
   ]);
   expect(git('status', '--porcelain')).toBe('');
 });

@@ -1,5 +1,14 @@
 import { execFile } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -44,6 +53,7 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 test('the package is small, and brings nothing along', () => {
   expect(packed.files.map(({ path }) => path).toSorted()).toEqual([
     'LICENSE',
+    'LICENSES.txt',
     'noteburst.mjs',
     'package.json',
   ]);
@@ -51,6 +61,12 @@ test('the package is small, and brings nothing along', () => {
   expect(readdirSync(join(user, 'node_modules')).filter((name) => !name.startsWith('.'))).toEqual([
     'noteburst',
   ]);
+});
+
+test('the package has the licences of what is bundled', () => {
+  const text = readFileSync(join(user, 'node_modules/noteburst/LICENSES.txt'), 'utf8');
+  expect(text).toMatch(/^yargs \d\S*: MIT\n\n/m);
+  expect(text).toContain('Permission is hereby granted');
 });
 
 test('npx runs it', async () => {

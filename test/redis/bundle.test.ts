@@ -1,4 +1,4 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Queue } from 'bullmq';
@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { EAGER_BYTES, EAGER_PACKAGES } from '../../build/budget.ts';
 import { bundle, type Eager } from '../../build/bundle.ts';
 import { compileCacheEnv, fillCompileCache } from '../../build/compile-cache.ts';
+import { LICENCES } from '../../build/licences.ts';
 import { ServerProcess } from '../../build/server-process.ts';
 import { COURIER_JOB, suitesQueueOf } from '../../lib/contract/courier-job.ts';
 import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
@@ -52,6 +53,13 @@ describe.each(FUNCTIONS)('what %s has loaded once it has started', (name) => {
 test('no package is allowed that no function needs', () => {
   const found = new Set(FUNCTIONS.flatMap((name) => bundled[name].packages));
   expect(EAGER_PACKAGES.filter((name) => !found.has(name))).toEqual([]);
+});
+
+test.each(PROGRAMS)('%s has the licences of its packages beside it', (name) => {
+  const text = readFileSync(join(dist, name, LICENCES), 'utf8');
+  const told = new Set([...text.matchAll(/^(\S+) \d\S*: /gm)].map(([, of]) => of));
+  expect(bundled[name].packages.filter((found) => !told.has(found))).toEqual([]);
+  expect(text).toContain('Permission is hereby granted');
 });
 
 test.each(PROGRAMS)('%s needs Node alone', (name) => {
