@@ -1,7 +1,7 @@
 /** A super-notebook judges as the command does: both ask one service, which answers each notebook as the table says. */
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer, type Server } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -98,7 +98,7 @@ beforeAll(async () => {
     self_url: `${baseUrl}/v1/notebooks/nbexec-${n}`,
     ...more,
   });
-  service = createServer(async (request, response) => {
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
     const asked = await text(request);
     if (request.method !== 'POST') {
       const n = Number(/\d+$/.exec(request.url ?? '')?.[0]);
@@ -107,7 +107,8 @@ beforeAll(async () => {
     const { n } = (JSON.parse(asked) as { parameters: { n: number } }).parameters;
     const { status, body = {} } = ANSWERS[n] ?? {};
     return status === undefined ? json(response, 202, job(n, 'queued')) : json(response, status, body);
-  });
+  };
+  service = createServer((request, response) => void answer(request, response));
   service.listen(0, '127.0.0.1');
   await once(service, 'listening');
   baseUrl = `http://127.0.0.1:${(service.address() as AddressInfo).port}/noteburst`;
