@@ -50,8 +50,16 @@ export interface Executed {
 /** How long a cancel may take when nobody wants to wait any more. */
 const CANCEL_MS = 10_000;
 
+/** What a notebook may do to its lab, so that it says nothing of the others. */
+const OF_ONE: ReadonlySet<string> = new Set(['lab_lost', 'executor_lost']);
+
+/** Whether nothing else would be run either. */
+const isTroubleOfAll = (result: CaseResult): boolean =>
+  result.verdict === 'error' && !isAskedWrongly(result) && !OF_ONE.has(result.failure?.reason ?? '');
+
 /**
- * Runs them all; for what a notebook or the service does there is a verdict. After trouble with the service no more is begun.
+ * Runs them all; for what a notebook or the service does there is a verdict. When the service takes no more, or runs none, no more
+ * is begun.
  *
  * @returns their results, in the order of the cases
  */
@@ -66,10 +74,8 @@ export async function runSuite(run: SuiteRun): Promise<CaseResult[]> {
   const next = async (which: SuiteCase) => {
     const isOver = signal.aborted || inTrouble;
     const result = isOver ? named(which, { verdict: 'skipped' }) : await runCase(run, which, signal);
-    const isWrong = isAskedWrongly(result);
-    // Others may have other options.
-    if (result.verdict === 'error' && !isWrong) inTrouble = true;
-    if ((FAILING.has(result.verdict) || isWrong) && run.failFast)
+    if (isTroubleOfAll(result)) inTrouble = true;
+    if ((FAILING.has(result.verdict) || isAskedWrongly(result)) && run.failFast)
       stop.abort(new Error('another notebook has failed'));
     results.set(which, result);
     run.onResult?.(result);

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from 'vitest';
 import { exitCodeOf } from '../../../cli/exit-code.ts';
-import { refusal } from '../../../client/client-error.ts';
+import { refusal, UnreachableError } from '../../../client/client-error.ts';
+import type { ErrorReason } from '../../../lib/contract/execution-error.ts';
 import type { NotebookResponse } from '../../../lib/contract/notebooks-api.ts';
 import { runSuite, type SuiteClient } from '../../../suite/run-suite.ts';
 
@@ -23,7 +24,7 @@ const JOB: NotebookResponse = {
   success: true,
 };
 const detail = (type: string, ...loc: string[]) => JSON.stringify({ detail: [{ type, msg: 'No', loc }] });
-const ended = (reason: 'unknown_kernel' | 'lab_lost' | 'kernel_died') => ({
+const ended = (reason: ErrorReason) => ({
   ...JOB,
   success: false,
   error: { code: 'jupyter_error' as const, reason, message: 'It ended' },
@@ -100,6 +101,17 @@ test('wrong options of one keep no other from being run, unless one is to stop a
   });
 });
 
-test('after trouble with the service no more is begun', async () => {
-  expect(await run([ended('lab_lost'), JOB])).toEqual({ told: ['lab_lost', 'skipped'], code: 3 });
+test.each([
+  ['refuses', refusal(401, ''), 'refused'],
+  ['cannot be reached', new UnreachableError('No answer'), 'unreachable'],
+  ['runs nothing', ended('expired'), 'expired'],
+])('where the service %s no more is begun', async (_what, answer, reason) => {
+  expect(await run([answer, JOB])).toEqual({ told: [reason, 'skipped'], code: 3 });
 });
+
+test.each(['lab_lost', 'executor_lost'] as const)(
+  'one that takes its lab with it keeps no other from being run: %s',
+  async (reason) => {
+    expect(await run([ended(reason), JOB])).toEqual({ told: [reason, 'passed'], code: 3 });
+  },
+);
