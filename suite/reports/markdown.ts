@@ -6,6 +6,7 @@ import {
   countsText,
   detailText,
   headline,
+  isGood,
   ORDER,
   placeText,
   secondsText,
@@ -53,7 +54,6 @@ export function markdownSummary(
   return text.text;
 }
 
-const isGood = ({ verdict }: CaseResult): boolean => verdict === 'passed' || verdict === 'expected_failure';
 const hasDetail = ({ traceback, differences }: Failure): boolean =>
   Boolean(traceback?.length || differences?.length);
 

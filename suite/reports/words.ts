@@ -26,11 +26,14 @@ export const ORDER = Object.keys(VERDICTS) as Verdict[];
 
 export type SuiteVerdict = 'passed' | 'failed' | 'incomplete';
 
+/** Whether it is as it should be. */
+export const isGood = ({ verdict }: CaseResult): boolean =>
+  verdict === 'passed' || verdict === 'expected_failure';
+
 /** A suite that has not failed has passed only when all of it has been run. */
 export function suiteVerdict({ results }: { results: readonly CaseResult[] }): SuiteVerdict {
   if (results.some(({ verdict }) => FAILING.has(verdict))) return 'failed';
-  const isRun = ({ verdict }: CaseResult) => verdict === 'passed' || verdict === 'expected_failure';
-  return results.every(isRun) ? 'passed' : 'incomplete';
+  return results.every(isGood) ? 'passed' : 'incomplete';
 }
 
 /** Such as `2 failed, 1 skipped, 27 passed`. */

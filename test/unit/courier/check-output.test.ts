@@ -29,13 +29,27 @@ const report = (...results: CaseResult[]): SuiteReport => ({
   results,
 });
 
+const wrong = (name: string, reason: 'wrong_option' | 'unknown_kernel') =>
+  result(name, { verdict: 'error', failure: { reason, message: 'image: there is none of that name' } });
+const lost = result('d', { verdict: 'error', failure: { reason: 'lab_lost', message: 'x' } });
+
 test.each([
   ['success', [result('a')]],
   ['failure', [result('a'), failed('b')]],
   ['failure', [result('a'), result('b', { verdict: 'error' })]],
+  ['action_required', [result('a'), wrong('b', 'wrong_option'), wrong('c', 'unknown_kernel')]],
+  ['failure', [wrong('a', 'wrong_option'), failed('b')]],
+  ['failure', [wrong('a', 'wrong_option'), lost]],
+  ['failure', [wrong('a', 'wrong_option'), result('b', { verdict: 'cancelled' })]],
   ['success', [result('a', { verdict: 'expected_failure', failure: { reason: 'x', message: 'x' } })]],
 ])('the conclusion: %s', (conclusion, results) => {
   expect(outputOf(report(...results), undefined, []).conclusion).toBe(conclusion);
+});
+
+test('an annotation for each that was asked for wrongly: no log of the service is theirs', () => {
+  expect(outputOf(report(wrong('b.ipynb', 'wrong_option')), undefined, []).annotations).toMatchObject([
+    { path: 'b.ipynb', start_line: 1, message: 'Wrong option: image: there is none of that name' },
+  ]);
 });
 
 test('an annotation for each that failed, on the line of the file, in plain text', () => {
@@ -44,7 +58,7 @@ test('an annotation for each that failed, on the line of the file, in plain text
       result('a'),
       failed('b.ipynb', { place: { cell: 1, cell_line: 2, file_line: 41 } }),
       failed('c.md'),
-      result('d', { verdict: 'error', failure: { reason: 'lab_lost', message: 'x' } }),
+      lost,
     ),
     undefined,
     [],

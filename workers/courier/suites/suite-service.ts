@@ -1,6 +1,6 @@
 import type { NoteburstClient, Submission } from '../../../client/client.ts';
 import type { NotebookResponse } from '../../../lib/contract/notebooks-api.ts';
-import type { CaseResult } from '../../../suite/report.ts';
+import { isAskedWrongly, type CaseResult } from '../../../suite/report.ts';
 import type { SuiteClient } from '../../../suite/run-suite.ts';
 import { isTrouble } from '../../../suite/verdict.ts';
 import { RetryLaterError } from '../errors.ts';
@@ -49,13 +49,21 @@ export class SuiteService implements SuiteClient {
 
   /** @throws {RetryLaterError} when another attempt may run what the service could not */
   assertRun(results: readonly CaseResult[]): void {
-    const open = results.find(
-      ({ verdict, failure, job_id: id }) =>
-        verdict === 'error' && (isUnanswered(failure) || id === undefined || !this.#second.has(id)),
-    );
+    const open = results.find((result) => isServiceTrouble(result) && !this.#isOver(result));
     if (open) throw new RetryLaterError(`The service could not run ${open.name}: ${open.failure?.message}`);
+    const left = results.find(({ verdict }) => verdict === 'skipped');
+    if (left) throw new RetryLaterError(`The service could not run all: ${left.name} was not begun`);
+  }
+
+  /** Whether it was lost twice. */
+  #isOver({ failure, job_id: id }: CaseResult): boolean {
+    return id !== undefined && this.#second.has(id) && !isUnanswered(failure);
   }
 }
+
+/** Whether it is the service that could not run it, and nothing that the suite asks for. */
+export const isServiceTrouble = (result: CaseResult): boolean =>
+  result.verdict === 'error' && !isAskedWrongly(result);
 
 /** Whether it is not the job that has ended, but the service that did not answer. */
 const isUnanswered = (failure: CaseResult['failure']): boolean =>
