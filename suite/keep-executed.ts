@@ -24,8 +24,16 @@ export interface Keeping {
   baseline?: string | LastGood | undefined;
 }
 
-/** @returns the notebook as it was executed when it passed last, undefined when there is none */
+/**
+ * @returns the notebook as it was executed when it passed last, undefined when there is none
+ * @throws {UnreadableError} What else is thrown ends the suite: it might pass what it could not compare.
+ */
 export type LastGood = (which: SuiteCase) => Promise<string | undefined>;
+
+/** There is one that is of no use, and will be of none. */
+export class UnreadableError extends Error {
+  override readonly name = 'UnreadableError';
+}
 
 /** @throws {SuiteError} when a folder cannot be used */
 export function keepExecuted({
@@ -67,9 +75,18 @@ const committed = ({ path }: SuiteCase, { notebook }: NotebookSource): Reference
 async function goodRun(lastGood: LastGood | undefined, which: SuiteCase): Promise<Reference> {
   try {
     const text = await lastGood?.(which);
-    return text === undefined ? {} : { reference: parseNotebook(text) };
+    return text === undefined ? {} : { reference: readable(text) };
   } catch (error) {
-    return { problem: `The last good run cannot be read: ${(error as Error).message}` };
+    if (!(error instanceof UnreadableError)) throw error;
+    return { problem: `The last good run cannot be read: ${error.message}` };
+  }
+}
+
+function readable(text: string): Notebook {
+  try {
+    return parseNotebook(text);
+  } catch (error) {
+    throw new UnreadableError((error as Error).message, { cause: error });
   }
 }
 
@@ -79,8 +96,9 @@ const inFolder =
     try {
       return await readFile(join(folder, names.get(which) as string), 'utf8');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-      throw error;
+      const { code, message } = error as NodeJS.ErrnoException;
+      if (code === 'ENOENT') return undefined;
+      throw new UnreadableError(message, { cause: error });
     }
   };
 
