@@ -1,4 +1,4 @@
-import type { SuiteRun } from '../../lib/contract/suite-run.ts';
+import { LAST_ATTEMPT_MS, MAX_RUN_MS, type SuiteRun } from '../../lib/contract/suite-run.ts';
 import { markup, type Html } from '../../lib/html/markup.ts';
 import { durationText, instantText } from '../../lib/html/time.ts';
 import type { ApiReply } from '../../lib/http/handler.ts';
@@ -35,8 +35,8 @@ ${table(runs, below)}
 const RELOADED = markup`<p>This page loads itself again every ${RELOAD_SECONDS} seconds as long as something runs.</p>`;
 const NO_REPORT = markup`<p>There is no report: no notebook was run, or the report is too large, or it made room for those of later runs. The check run on GitHub tells more.</p>`;
 
-/** Longer than any suite takes, with all of its attempts: who was to end it has not. */
-const LONGEST_MS = 36 * 3_600_000;
+/** Longer than any run takes, with all of its attempts: who was to end it has not. */
+const LONGEST_MS = MAX_RUN_MS + LAST_ATTEMPT_MS;
 
 const sinceMs = ({ started }: SuiteRun): number => Date.now() - Date.parse(started);
 const isRunning = (run: SuiteRun): boolean => run.state === 'running' && sinceMs(run) < LONGEST_MS;

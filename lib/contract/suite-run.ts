@@ -2,6 +2,11 @@
 import { z } from 'zod';
 import { repositoryName, SUITE_EVENTS } from './suite-job.ts';
 
+/** How long after its begin a run gets another attempt. The pause before that is a matter of hours, the attempt of minutes. */
+export const MAX_RUN_MS = 24 * 3_600_000;
+/** How much longer a run may be on its way all the same. */
+export const LAST_ATTEMPT_MS = 12 * 3_600_000;
+
 export const suiteRun = z.object({
   id: z.string(),
   repository: repositoryName,

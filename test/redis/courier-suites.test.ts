@@ -9,14 +9,15 @@ import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { COURIER_JOB, suitesQueueOf } from '../../lib/contract/courier-job.ts';
 import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
 import { suiteJobId, type SuiteJobData } from '../../lib/contract/suite-job.ts';
-import { bullKeys } from '../../lib/queue/bull-keys.ts';
+import { bullKey, bullKeys } from '../../lib/queue/bull-keys.ts';
 import type { JobSnapshot } from '../../lib/queue/nbexec-queue.ts';
 import { workerRedis } from '../../lib/queue/redis.ts';
 import { SuiteQueue } from '../../lib/queue/suite-queue.ts';
-import { CourierQueue, type CourierTask } from '../../workers/courier/courier-queue.ts';
+import { CourierQueue, type CourierHandler, type CourierTask } from '../../workers/courier/courier-queue.ts';
 import type { CourierParts } from '../../workers/courier/courier.ts';
 import type { Outgoing } from '../../workers/courier/outgoing/outgoing.ts';
 import { CourierBench } from '../support/courier.ts';
+import { FaultProxy } from '../support/fault-proxy.ts';
 import { capturedLog } from '../support/log.ts';
 import { redisOfFile } from '../support/redis.ts';
 
@@ -103,23 +104,32 @@ test('a job of a kind that this courier does not know is left to a newer one', a
   expect(bench.lines.join('')).toContain('does no jobs of the kind newer');
 });
 
-test('deaths are those attempts that ended with their courier, and not those that were given back', async () => {
-  const queueName = file.newQueueName();
-  const redis = workerRedis(file.url).on('error', () => undefined);
+const LOCK_MS = 300;
+
+/** A courier's queue of its own. */
+function suitesQueue(queueName: string, suite: CourierHandler, url = file.url): CourierQueue<'suite'> {
+  const redis = workerRedis(url).on('error', () => undefined);
   stack.defer(() => redis.disconnect());
+  const { metrics } = bench;
+  const common = { queueName, redis, lockMs: LOCK_MS, firstRetryMs: 20, metrics, slots: 2 };
+  const suites = new CourierQueue({ ...common, handlers: { suite }, log: capturedLog().log });
+  stack.defer(() => suites.close());
+  return suites;
+}
+
+test('losses are those attempts that ended with their courier, and not those that were given back', async () => {
+  const queueName = file.newQueueName();
   const tasks: CourierTask[] = [];
-  const begin = () => {
-    const suite = async (task: CourierTask) => {
+  const begin = () =>
+    suitesQueue(queueName, async (task) => {
       tasks.push(task);
       await once(task.signal, 'abort');
       task.signal.throwIfAborted();
-    };
-    const { metrics } = bench;
-    const common = { queueName, redis, lockMs: 300, firstRetryMs: 20, metrics, slots: 1 };
-    return new CourierQueue({ ...common, handlers: { suite }, log: capturedLog().log });
-  };
+    });
   const first = begin();
   await first.add('suite', 'suite-1', {});
+  const redis = workerRedis(file.url).on('error', () => undefined);
+  stack.defer(() => redis.disconnect());
   const dead = new Worker(queueName, null, { connection: redis, prefix: KEY_PREFIX, lockDuration: 100 });
   expect(await dead.getNextJob('dead')).toBeDefined();
   await dead.close();
@@ -130,8 +140,62 @@ test('deaths are those attempts that ended with their courier, and not those tha
   second.start();
   await vi.waitUntil(() => tasks.length === 2, { timeout: 10_000 });
   await second.close();
-  expect(tasks.map(({ attempt, deaths }) => ({ attempt, deaths }))).toEqual([
-    { attempt: 2, deaths: 1 },
-    { attempt: 3, deaths: 1 },
+  expect(tasks.map(({ attempt, losses }) => ({ attempt, losses }))).toEqual([
+    { attempt: 2, losses: 1 },
+    { attempt: 3, losses: 1 },
   ]);
+});
+
+test('a courier without Redis leaves its suite alone before another has it', async () => {
+  const queueName = file.newQueueName();
+  const proxy = stack.use(await FaultProxy.start(file.url));
+  const told: string[] = [];
+  const cut = suitesQueue(
+    queueName,
+    async ({ signal }) => {
+      told.push('begun');
+      await once(signal, 'abort');
+      told.push('left alone');
+      signal.throwIfAborted();
+    },
+    proxy.url,
+  );
+  await cut.add('suite', 'suite-1', {});
+  cut.start();
+  await vi.waitUntil(() => told.length === 1, { timeout: 10_000 });
+  proxy.partition();
+  const other = suitesQueue(queueName, async ({ losses }) => void told.push(`done, losses: ${losses}`));
+  other.start();
+  await vi.waitUntil(() => told.length === 3, { timeout: 10_000 });
+  expect(told).toEqual(['begun', 'left alone', 'done, losses: 1']);
+  const [completed = ''] = bullKeys(queueName, ['completed']);
+  await vi.waitUntil(async () => (await file.redis.zcard(completed)) === 1, { timeout: 10_000 });
+  proxy.heal();
+  await cut.close();
+  expect(await file.redis.zcard(completed)).toBe(1);
+});
+
+test('a courier that has lost a suite does not begin it anew beside the attempt that ends', async () => {
+  const queueName = file.newQueueName();
+  const ended = Promise.withResolvers<void>();
+  const tasks: CourierTask[] = [];
+  const suites = suitesQueue(queueName, async (task) => {
+    tasks.push(task);
+    await once(task.signal, 'abort');
+    await ended.promise;
+    task.signal.throwIfAborted();
+  });
+  await suites.add('suite', 'suite-1', {});
+  suites.start();
+  await vi.waitUntil(() => tasks.length === 1, { timeout: 10_000 });
+  await file.redis.del(bullKey(queueName, 'suite-1:lock'));
+  const [delayed = ''] = bullKeys(queueName, ['delayed']);
+  await vi.waitUntil(async () => (await file.redis.zcard(delayed)) === 1, { timeout: 10_000, interval: 5 });
+  expect(tasks).toHaveLength(1);
+  ended.resolve();
+  await vi.waitUntil(() => tasks.length === 2, { timeout: 10_000 });
+  // This one keeps its lock.
+  const lost = once(tasks[1]?.signal as AbortSignal, 'abort', { signal: AbortSignal.timeout(4 * LOCK_MS) });
+  await expect(lost).rejects.toThrow('aborted');
+  expect(tasks.map(({ losses }) => losses)).toEqual([0, 1]);
 });

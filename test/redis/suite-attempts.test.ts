@@ -1,6 +1,8 @@
 /** Attempts at a suite that come to nothing: what is left to the next, and what the last one says. */
+import { hash } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { RetryLaterError } from '../../workers/courier/errors.ts';
+import { GivenUpError, RetryLaterError } from '../../workers/courier/errors.ts';
+import type { ShownCheckRun } from '../support/github-api/check-runs.ts';
 import { redisOfFile } from '../support/redis.ts';
 import { SuiteBench, type ServiceReply } from '../support/suite-bench.ts';
 import { notebookText } from '../support/suite-notebooks.ts';
@@ -57,17 +59,17 @@ const lost = {
   error: { code: 'unknown', message: 'The lab went away', reason: 'lab_lost' },
 };
 
-describe('a courier that dies of it', () => {
+describe('a courier that is lost over it', () => {
   test('three times is given another try', async () => {
     serviceWith(() => passed);
-    await bench.run({ commit, run: id }, { attempt: 4, deaths: 3, isLast: false });
+    await bench.run({ commit, run: id }, { attempt: 4, losses: 3, isLast: false });
     expect(check()).toMatchObject({ status: 'completed', conclusion: 'success' });
   });
 
   test('more often is not: its check ends, and the repository is not read', async () => {
-    await bench.run({ commit: 'b'.repeat(40), run: id }, { attempt: 5, deaths: 4, isLast: false });
+    await bench.run({ commit: 'b'.repeat(40), run: id }, { attempt: 5, losses: 4, isLast: false });
     expect(check()).toMatchObject({ status: 'completed', conclusion: 'failure' });
-    expect(check()?.output.summary).toContain('died 4 times while it ran this suite');
+    expect(check()?.output.summary).toContain('was lost 4 times while it ran this suite');
     expect(await state()).toBe('ended');
   });
 });
@@ -136,12 +138,86 @@ describe('trouble of the service', () => {
     expect(keys).toHaveLength(2);
   });
 
+  test('one that loses its lab twice is all that is not run', async () => {
+    const files = Array.from({ length: 25 }, (_, n) => [`${n}.ipynb`, notebookText([`${n}`])]);
+    const many = bench.git.commitOnly({ 'noteburst.yaml': '', ...Object.fromEntries(files) });
+    const hungry = hash('sha256', '0.ipynb', 'hex').slice(0, 32);
+    const { keys } = serviceWith((key) => (key.includes(hungry) ? lost : passed));
+    await expect(bench.run({ commit: many, run: id }, { isLast: false })).rejects.toThrow(
+      'The lab went away',
+    );
+    expect(keys).toHaveLength(25);
+    await bench.run({ commit: many, run: id }, { attempt: 2, isLast: false });
+    expect(check()).toMatchObject({
+      conclusion: 'failure',
+      output: { title: '1 could not be run, 24 passed' },
+    });
+    expect(keys).toHaveLength(26);
+  });
+
   test('one that is lost again is not begun a third time', async () => {
     const { keys } = serviceWith(() => lost);
     await expect(bench.run({ commit, run: id }, { isLast: false })).rejects.toThrow(RetryLaterError);
     await bench.run({ commit, run: id }, { attempt: 2, isLast: false });
     expect(check()).toMatchObject({ conclusion: 'failure', output: { title: '1 could not be run' } });
     expect(keys).toHaveLength(2);
+  });
+});
+
+describe('what the service has not, or does not take, is told to those who ask for it', () => {
+  const refused = (field: string, type: string): ServiceReply => ({
+    status: 422,
+    json: { detail: [{ type, msg: 'There is none of that name', loc: ['body', field] }] },
+  });
+  const noKernel = { ...lost, error: { ...lost.error, message: 'There is none', reason: 'unknown_kernel' } };
+
+  test.each([
+    ['image', () => void (bench.service = () => refused('image', 'unknown_pool'))],
+    ['size', () => void (bench.service = () => refused('size', 'unknown_pool'))],
+    ['timeout', () => void (bench.service = () => refused('timeout', 'too_big'))],
+    ['kernel', () => void serviceWith(() => noKernel)],
+  ])('%s', async (_, answer) => {
+    answer();
+    await bench.run({ commit, run: id }, { isLast: false });
+    const { conclusion, output } = check() as ShownCheckRun;
+    expect(conclusion).toBe('action_required');
+    expect(output.annotations).toMatchObject([
+      { path: 'a.ipynb', message: expect.stringContaining('There is none') },
+    ]);
+    expect(output.summary).toContain('There is none');
+    expect(output.summary).not.toContain('trouble');
+  });
+});
+
+describe('a run of yesterday', () => {
+  const begunAgo = (ms: number) => {
+    const of = { id, repository: bench.git.name, branch: 'main', commit, event: 'push' } as const;
+    return bench.runs.write({ ...of, state: 'running', started: new Date(Date.now() - ms).toISOString() });
+  };
+  const DAY = { runMs: 86_400_000 };
+
+  test('gets no other attempt: this one says what could not be run', async () => {
+    await begunAgo(DAY.runMs);
+    bench.service = () => ({ status: 503, headers: LATER });
+    await bench.run({ commit, run: id }, { isLast: false }, DAY);
+    expect(check()).toMatchObject({ conclusion: 'failure', output: { title: '1 could not be run' } });
+    expect(await state()).toBe('ended');
+  });
+
+  test('nor when GitHub takes nothing', async () => {
+    await begunAgo(DAY.runMs);
+    bench.github.instead = () => ({ status: 429, headers: LATER });
+    await expect(bench.run({ commit, run: id }, { isLast: false }, DAY)).rejects.toThrow(GivenUpError);
+    expect(await state()).toBe('ended');
+  });
+
+  test('is ended when its day is over, in whichever attempt', async () => {
+    const { cancelled } = serviceWith(() => ({}));
+    await begunAgo(DAY.runMs - 1_000);
+    await bench.run({ commit, run: id }, { isLast: false }, { ...DAY, lastMs: 500 });
+    expect(check()).toMatchObject({ conclusion: 'timed_out', output: { title: '1 cancelled' } });
+    expect(check()?.output.summary).toMatch(/It was ended after (24 h|1 d|23 h 59 min)/);
+    expect(cancelled).toHaveLength(1);
   });
 });
 
@@ -177,7 +253,7 @@ describe('a commit without a suite', () => {
 
 test('a suite that takes too long is ended, with what there is', async () => {
   const { cancelled } = serviceWith(() => ({}));
-  await bench.run({ commit, run: id }, { isLast: false }, 500);
+  await bench.run({ commit, run: id }, { isLast: false }, { attemptMs: 500 });
   expect(check()).toMatchObject({ conclusion: 'timed_out', output: { title: '1 cancelled' } });
   expect(check()?.output.summary).toContain('It was ended after');
   expect(cancelled).toHaveLength(1);

@@ -1,6 +1,8 @@
 /** What a repository's suite leaves of its executed notebooks, and what they are compared with. */
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { goodKey } from '../../lib/queue/github-keys.ts';
 import type { SuiteReport } from '../../suite/report.ts';
+import { RetryLaterError } from '../../workers/courier/errors.ts';
 import { PlayedNotebooks } from '../support/played-notebooks.ts';
 import { redisOfFile } from '../support/redis.ts';
 import { SuiteBench } from '../support/suite-bench.ts';
@@ -66,4 +68,32 @@ test('outputs are compared with those of the last run in which the notebook pass
     expect(report.results[0]?.failure?.differences?.[0]?.diff).toContain('-value 1\n+value 2');
   }
   expect(bench.github.checkRuns.at(-1)).toMatchObject({ conclusion: 'failure' });
+});
+
+describe('a last good run that cannot be read', () => {
+  const suite = { 'noteburst.yaml': 'regression: { against: last }\n', 'a.ipynb': notebookText(['a']) };
+  beforeEach(() => void (service.play = () => ({ text: 'value\n' })));
+
+  test('as Redis does not answer as it should: nothing passes, and nothing takes its place', async () => {
+    await ran(suite);
+    const commit = bench.git.commitOnly({ ...suite, 'other.txt': '' });
+    const key = goodKey(bench.git.name, 'main');
+    await file.redis.rename(key, 'elsewhere');
+    await file.redis.set(key, 'no hash');
+    const run = 'f'.repeat(32);
+    await expect(bench.run({ commit, run }, { isLast: false })).rejects.toThrow(RetryLaterError);
+    await file.redis.rename('elsewhere', key);
+    await bench.run({ commit, run }, { isLast: false });
+    const { conclusion, output } = bench.github.checkRuns.at(-1) ?? {};
+    expect([conclusion, output?.summary]).toEqual(['success', expect.not.stringContaining('Warnings')]);
+  });
+
+  test('as it is damaged: there is a warning, and this run takes its place', async () => {
+    await ran(suite);
+    await file.redis.hset(goodKey(bench.git.name, 'main'), 'a.ipynb', 'damaged');
+    const { report } = await ran(suite);
+    const warnings = [expect.stringContaining('The last good run cannot be read')];
+    expect(report.results[0]).toMatchObject({ verdict: 'passed', warnings });
+    expect((await ran(suite)).report.results[0]).not.toHaveProperty('warnings');
+  });
 });

@@ -46,7 +46,7 @@ beforeAll(async () => {
     keep({
       data: { version: 1, at_ms: Date.parse(at) },
       attempt: 1,
-      deaths: 0,
+      losses: 0,
       isLast: false,
       signal: new AbortController().signal,
     });

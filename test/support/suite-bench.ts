@@ -13,11 +13,17 @@ import type { CourierTask } from '../../workers/courier/courier-queue.ts';
 import { GithubApi } from '../../workers/courier/github/github-api.ts';
 import { Outgoing } from '../../workers/courier/outgoing/outgoing.ts';
 import { Repositories } from '../../workers/courier/repositories/repositories.ts';
-import { suiteRunner, type SuiteParts } from '../../workers/courier/suites/run-repository.ts';
+import {
+  suiteRunner,
+  type SuiteLimits,
+  type SuiteParts,
+} from '../../workers/courier/suites/run-repository.ts';
 import { APP_ID, FakeGithub, INSTALLATION } from './fake-github.ts';
 import { GitRepository } from './git-repository.ts';
 import { capturedLog } from './log.ts';
 import { PrivateCa } from './tls-proxy.ts';
+
+const LIMITS: SuiteLimits = { attemptMs: 60_000, runMs: 3_600_000, lastMs: 60_000 };
 
 /** What the service answers, or nothing for a connection that is cut. */
 export type ServiceReply = { status: number; json?: object; headers?: Record<string, string> } | undefined;
@@ -30,7 +36,7 @@ export class SuiteBench implements AsyncDisposable {
   readonly lines: string[];
   /** Forbids all when absent. */
   service: (request: IncomingMessage) => ServiceReply | Promise<ServiceReply> = () => ({ status: 403 });
-  readonly #parts: Omit<SuiteParts, 'config' | 'maxSuiteMs'>;
+  readonly #parts: Omit<SuiteParts, 'config' | 'limits'>;
   readonly #dir: string;
   readonly #server = createServer((request, response) => void this.#answer(request, response));
   readonly #stack: AsyncDisposableStack;
@@ -109,7 +115,7 @@ export class SuiteBench implements AsyncDisposable {
   async run(
     job: Pick<SuiteJobData, 'commit' | 'run'> & Partial<SuiteJobData>,
     task: Partial<CourierTask> = {},
-    maxSuiteMs = 60_000,
+    limits: Partial<SuiteLimits> = {},
   ): Promise<void> {
     const { port } = this.#server.address() as AddressInfo;
     const config = {
@@ -121,8 +127,8 @@ export class SuiteBench implements AsyncDisposable {
     const of = { repository: this.git.name, installation: INSTALLATION, branch: 'main' } as const;
     const data: SuiteJobData = { version: 1, ...of, event: 'push', ...job };
     const { signal } = new AbortController();
-    const suite = suiteRunner({ ...this.#parts, config, maxSuiteMs });
-    await suite({ data, attempt: 1, deaths: 0, isLast: true, signal, ...task });
+    const suite = suiteRunner({ ...this.#parts, config, limits: { ...LIMITS, ...limits } });
+    await suite({ data, attempt: 1, losses: 0, isLast: true, signal, ...task });
   }
 
   [Symbol.asyncDispose](): Promise<void> {

@@ -11,14 +11,21 @@ import { retryDelayMs } from './retry-delay.ts';
 export interface CourierTask {
   /** As it was added. */
   data: unknown;
-  /** Counted from 1, those that died with their courier included. */
+  /** Counted from 1, those that were lost with their courier included. */
   attempt: number;
-  /** How many of them died with their courier, as far as it is known. */
-  deaths: number;
+  /** How many of them were lost with their courier, which died or had no Redis for longer than its lock, as far as it is known. */
+  losses: number;
   /** Whether there is no other after this one. */
   isLast: boolean;
-  /** Aborted when the courier has to go: what then rejects is given back, and begun anew by another courier. */
+  /** Aborted when the courier has to go, or may have lost the job: it is begun anew, by another courier or by this one. */
   signal: AbortSignal;
+}
+
+/** A job that is being done here. */
+interface Held {
+  readonly lost: AbortController;
+  /** Of its lock. */
+  readonly deadline: NodeJS.Timeout;
 }
 
 /** Does jobs of one kind. @throws {RetryLaterError} {@link GivenUpError} */
@@ -31,7 +38,7 @@ export interface CourierQueueOptions<Kind extends CourierKind> {
   handlers: Readonly<Record<Kind, CourierHandler>>;
   /** How many jobs are done at once. */
   slots: number;
-  /** How long the jobs of a courier that died stay taken. */
+  /** How long the jobs of a courier that is gone stay taken. */
   lockMs: number;
   /** The pause after the first attempt that failed. */
   firstRetryMs: number;
@@ -40,7 +47,7 @@ export interface CourierQueueOptions<Kind extends CourierKind> {
 }
 
 // BullMQ ends such a job without asking its handler, which may have to tell somebody: one that its courier may die of looks at
-// `deaths` long before. The others have come into many restarts.
+// `losses` long before. The others have come into many restarts.
 const MAX_STALLED = 100;
 
 /** Later than at once: a worker that closes may be waiting for a job still, and would take it again. */
@@ -52,6 +59,8 @@ export class CourierQueue<Kind extends CourierKind> {
   readonly #queue: Queue;
   readonly #worker: Worker;
   readonly #stop = new AbortController();
+  /** By the job's id. */
+  readonly #held = new Map<string, Held>();
 
   constructor(options: CourierQueueOptions<Kind>) {
     const { queueName, redis, slots, lockMs, firstRetryMs, log } = options;
@@ -73,7 +82,12 @@ export class CourierQueue<Kind extends CourierKind> {
     const onError = (error: Error) => log.warn({ err: error }, 'queue connection');
     this.#queue.on('error', onError);
     this.#worker.on('error', onError);
-    this.#worker.on('stalled', (jobId) => log.warn({ courier_job: jobId }, 'took a job from a dead courier'));
+    this.#worker.on('stalled', (jobId) =>
+      log.warn({ courier_job: jobId }, 'took a job that its courier had lost'),
+    );
+    this.#worker.on('locksRenewed', ({ jobIds }) => {
+      for (const id of jobIds) this.#held.get(id)?.deadline.refresh();
+    });
   }
 
   /** Begins to do jobs. */
@@ -96,15 +110,41 @@ export class CourierQueue<Kind extends CourierKind> {
   }
 
   async #do(job: Job, token?: string): Promise<void> {
+    const id = job.id as string;
+    // BullMQ renews locks by the jobs' ids: beside the attempt that was lost here it would renew neither for long.
+    if (this.#held.has(id)) return this.#giveBack(job, token);
+    const lost = new AbortController();
+    const { lockMs } = this.#options;
+    // BullMQ tells of a lock that is lost when Redis answers again. Another courier may have taken it by then.
+    const deadline = setTimeout(
+      () => lost.abort(new Error('the lock of the job could not be renewed')),
+      lockMs,
+    );
+    this.#held.set(id, { lost, deadline });
+    try {
+      await this.#attempt(job, token, lost.signal);
+    } finally {
+      clearTimeout(deadline);
+      this.#held.delete(id);
+    }
+  }
+
+  /** Costs no attempt. @throws {DelayedError} by which BullMQ leaves the job alone */
+  async #giveBack(job: Job, token?: string): Promise<never> {
+    await job.moveToDelayed(Date.now() + GIVEN_BACK_MS, token);
+    throw new DelayedError();
+  }
+
+  async #attempt(job: Job, token: string | undefined, lost: AbortSignal): Promise<void> {
     const { handlers, metrics, log } = this.#options;
     const kind = job.name as Kind;
     const isLast = job.attemptsMade + 1 >= MAX_ATTEMPTS;
     const task = {
       data: job.data as unknown,
       attempt: job.attemptsStarted,
-      deaths: job.stalledCounter,
+      losses: job.stalledCounter,
       isLast,
-      signal: this.#stop.signal,
+      signal: AbortSignal.any([this.#stop.signal, lost]),
     };
     const known = { courier_job: job.id, attempt: task.attempt };
     metrics.active.inc({ kind });
@@ -115,14 +155,19 @@ export class CourierQueue<Kind extends CourierKind> {
       // A newer courier may.
       if (!handler) throw new RetryLaterError(`This courier does no jobs of the kind ${kind} here`);
       await handler(task);
+      lost.throwIfAborted();
       metrics.attempts.inc({ kind, outcome: 'done' });
       log.info(known, 'courier job done');
     } catch (error) {
+      if (lost.aborted) {
+        log.warn({ err: error, ...known }, 'courier job lost');
+        // It is whoever's took it, or will: nothing of it is to be written any more.
+        throw new DelayedError();
+      }
       const { reason } = this.#stop.signal;
       if (this.#stop.signal.aborted && [error, (error as Error).cause].includes(reason)) {
-        await job.moveToDelayed(Date.now() + GIVEN_BACK_MS, token);
         log.info(known, 'courier job given back');
-        throw new DelayedError();
+        return await this.#giveBack(job, token);
       }
       const isFinal = isLast || error instanceof GivenUpError;
       metrics.attempts.inc({ kind, outcome: isFinal ? 'failed' : 'retried' });

@@ -13,22 +13,22 @@ import type { Remains, SuiteRuns } from '../../../lib/queue/suite-runs.ts';
 import { compareReports } from '../../../suite/compare.ts';
 import { keepExecuted } from '../../../suite/keep-executed.ts';
 import { suiteReport, type SuiteReport } from '../../../suite/report.ts';
-import { fenced } from '../../../suite/reports/gfm.ts';
 import { htmlReport } from '../../../suite/reports/html/html-report.ts';
 import { runSuite } from '../../../suite/run-suite.ts';
-import { SUITE_FILE, SuiteError } from '../../../suite/suite-file.ts';
+import { SuiteError } from '../../../suite/suite-file.ts';
 import type { CourierHandler, CourierTask } from '../courier-queue.ts';
 import { GivenUpError, RetryLaterError } from '../errors.ts';
 import { CheckRun, type CheckOutput } from '../github/check-run.ts';
 import type { GithubApi } from '../github/github-api.ts';
 import type { Checkout, Repositories } from '../repositories/repositories.ts';
-import { outputOf } from './check-output.ts';
+import { NO_SUITE, outputOf, problem, REMOVED_SUITE } from './check-output.ts';
 import type { SuitesConfig } from './config.ts';
 import { forOthers } from './for-others.ts';
 import { KeptNotebooks } from './kept-notebooks.ts';
+import { lastGoodOf } from './last-good.ts';
 import { isWanted, planned, type Planned } from './planned.ts';
 import { isRemoved } from './removed-suite.ts';
-import { SuiteService } from './suite-service.ts';
+import { isServiceTrouble, SuiteService } from './suite-service.ts';
 
 export interface SuiteParts {
   config: Pick<SuitesConfig, 'hostUrl' | 'publicUrl' | 'serviceUrl' | 'tokenPath'>;
@@ -38,15 +38,24 @@ export interface SuiteParts {
   redis: Redis;
   /** Where callers find the reports. */
   reportsUrl: string;
-  /** How long a suite may run. */
-  maxSuiteMs: number;
+  limits: SuiteLimits;
   log: Logger;
+}
+
+/** In ms. */
+export interface SuiteLimits {
+  /** How long an attempt may take. */
+  attemptMs: number;
+  /** How long after its begin a run gets another attempt. */
+  runMs: number;
+  /** What an attempt has at least, however late it begins. */
+  lastMs: number;
 }
 
 /** The executors are everybody's. */
 const AT_ONCE = 20;
 /** What it reads may be what its courier dies of. */
-const MAX_DEATHS = 3;
+const MAX_LOSSES = 3;
 
 /** What came of it: what the check run shows, and what is kept, if notebooks were run. */
 interface Outcome {
@@ -56,35 +65,47 @@ interface Outcome {
 
 export function suiteRunner(parts: SuiteParts): CourierHandler {
   return async (task) => {
-    const { signal } = task;
     const job = suiteJobData.parse(task.data);
-    const { runs, api, reportsUrl } = parts;
-    const { run: externalId, repository, commit } = job;
     // Whichever attempt it is: the first has begun it.
-    const started = (await runs.find(job.run))?.started ?? now();
-    const run = { ...shown(job), started, state: 'running' } as const satisfies SuiteRun;
-    await runs.write(run);
-    const token = () => api.token(job.installation, repository, { checks: 'write' }, signal);
-    const detailsUrl = `${reportsUrl}/${repository}/${externalId}`;
-    const place = { repository, commit, token, externalId, detailsUrl };
-    const check = await CheckRun.begin(api, place, signal).catch(async (error: unknown) => {
-      if (!isFinal(error, task)) throw error;
-      const title = 'GitHub did not take its check run';
-      await runs.write({ ...run, state: 'ended', conclusion: 'failure', title, finished: now() });
-      throw error;
+    const started = (await parts.runs.find(job.run))?.started ?? now();
+    const run = { ...shown(job), started, state: 'running' } as const;
+    if (Date.now() < Date.parse(started) + parts.limits.runMs) return attempt(parts, job, { ...task, run });
+    await attempt(parts, job, { ...task, run, isLast: true }).catch((error: unknown) => {
+      throw task.signal.aborted ? error : new GivenUpError((error as Error).message, { cause: error });
     });
-    const { output, left } = await outcomeOf(parts, job, task).catch(async (error: unknown) => {
-      if (!signal.aborted) await postpone(parts, check, signal);
-      throw error;
-    });
-    const refused = await show(check, output, task);
-    const { conclusion, title } = output;
-    await runs.write({ ...run, state: 'ended', conclusion, title, finished: now() }, left);
-    if (refused) throw refused;
   };
 }
 
+/** An attempt, and what is known of the run that it is for. */
+interface Attempt extends CourierTask {
+  run: SuiteRun & { state: 'running' };
+}
+
 const now = (): string => new Date().toISOString();
+
+async function attempt(parts: SuiteParts, job: SuiteJobData, task: Attempt): Promise<void> {
+  const { run, signal } = task;
+  const { runs, api, reportsUrl } = parts;
+  const { run: externalId, repository, commit } = job;
+  await runs.write(run);
+  const token = () => api.token(job.installation, repository, { checks: 'write' }, signal);
+  const detailsUrl = `${reportsUrl}/${repository}/${externalId}`;
+  const place = { repository, commit, token, externalId, detailsUrl };
+  const check = await CheckRun.begin(api, place, signal).catch(async (error: unknown) => {
+    if (!isFinal(error, task)) throw error;
+    const title = 'GitHub did not take its check run';
+    await runs.write({ ...run, state: 'ended', conclusion: 'failure', title, finished: now() });
+    throw error;
+  });
+  const { output, left } = await outcomeOf(parts, job, task).catch(async (error: unknown) => {
+    if (!signal.aborted) await postpone(parts, check, signal);
+    throw error;
+  });
+  const refused = await show(check, output, task);
+  const { conclusion, title } = output;
+  await runs.write({ ...run, state: 'ended', conclusion, title, finished: now() }, left);
+  if (refused) throw refused;
+}
 
 /** Whether nobody comes after this attempt that has failed, so that what it leaves open stays open. */
 const isFinal = (error: unknown, { isLast, signal }: CourierTask): boolean =>
@@ -131,12 +152,12 @@ function shown(job: SuiteJobData): Omit<SuiteRun, 'state' | 'started'> {
 }
 
 /** @throws what may be otherwise later, unless it is the last attempt */
-async function outcomeOf(parts: SuiteParts, job: SuiteJobData, task: CourierTask): Promise<Outcome> {
-  const { signal, deaths } = task;
+async function outcomeOf(parts: SuiteParts, job: SuiteJobData, task: Attempt): Promise<Outcome> {
+  const { signal, losses } = task;
   try {
-    if (deaths > MAX_DEATHS)
+    if (losses > MAX_LOSSES)
       throw new GivenUpError(
-        `The service's process died ${deaths} times while it ran this suite, which may be too large for it`,
+        `The service's process was lost ${losses} times while it ran this suite, which may be too large for it`,
       );
     await using checkout = await checkOut(parts, job, signal);
     const plan = await planned(checkout);
@@ -158,25 +179,6 @@ async function outcomeOf(parts: SuiteParts, job: SuiteJobData, task: CourierTask
   }
 }
 
-const NO_SUITE: CheckOutput = {
-  conclusion: 'neutral',
-  title: `There is no ${SUITE_FILE}`,
-  summary: `Notebooks of this repository are run when it has a file \`${SUITE_FILE}\` that says which.`,
-};
-
-const REMOVED_SUITE: CheckOutput = {
-  conclusion: 'action_required',
-  title: `There is no ${SUITE_FILE} any more`,
-  summary: `The branch that this is for has a file \`${SUITE_FILE}\`, and this commit has none: no notebook was run.`,
-};
-
-const problem = (conclusion: 'action_required' | 'failure', title: string, message: string): CheckOutput => ({
-  conclusion,
-  title,
-  // As text, whatever a repository's files say.
-  summary: fenced(message.slice(0, 10_000), 'text'),
-});
-
 async function checkOut(parts: SuiteParts, job: SuiteJobData, signal: AbortSignal): Promise<Checkout> {
   const { installation, repository, commit } = job;
   const token = await parts.api.token(installation, repository, { contents: 'read' }, signal);
@@ -185,11 +187,16 @@ async function checkOut(parts: SuiteParts, job: SuiteJobData, signal: AbortSigna
   return parts.repositories.checkOut({ repository, url, commit, authorization }, isWanted, signal);
 }
 
+/** How long an attempt may take that begins now. */
+function timeLeftMs({ attemptMs, runMs, lastMs }: SuiteLimits, { started }: SuiteRun): number {
+  return Math.min(attemptMs, Math.max(lastMs, Date.parse(started) + runMs - Date.now()));
+}
+
 async function runPlanned(
   parts: SuiteParts,
   job: SuiteJobData,
   { suite, cases, notes }: Planned,
-  { signal, isLast }: CourierTask,
+  { run, signal, isLast }: Attempt,
 ): Promise<Outcome> {
   const { config, runs } = parts;
   const client = new NoteburstClient({
@@ -202,10 +209,10 @@ async function runPlanned(
   const previous = last === undefined ? undefined : suiteReport.safeParse(JSON.parse(last)).data;
   const { regression } = suite;
   const good = new GoodRuns(parts.redis, job);
-  const compared = keepExecuted({ cases, regression, baseline: ({ name }) => good.read(name) });
+  const compared = keepExecuted({ cases, regression, baseline: lastGoodOf(good) });
   const kept = new KeptNotebooks(cases);
   const started = new Date();
-  const limit = AbortSignal.timeout(parts.maxSuiteMs);
+  const limit = AbortSignal.timeout(timeLeftMs(parts.limits, run));
   // Otherwise somebody else goes on with it, and finds what runs.
   const mayCancel = () => !signal.aborted && (isLast || limit.aborted);
   const service = new SuiteService(client, mayCancel);
@@ -224,11 +231,14 @@ async function runPlanned(
   });
   signal.throwIfAborted();
   if (!isLast && !limit.aborted) service.assertRun(results);
-  if (results.some(({ verdict }) => verdict === 'error'))
+  if (results.some(isServiceTrouble))
     notes.push('The service was in trouble: what could not be run is no fault of the notebooks.');
   const isLate =
     limit.aborted && results.some(({ verdict }) => verdict === 'cancelled' || verdict === 'skipped');
-  if (isLate) notes.push(`It was ended after ${durationText(parts.maxSuiteMs)}, with what ran then.`);
+  if (isLate) {
+    const tookMs = Date.now() - Date.parse(run.started);
+    notes.push(`It was ended after ${durationText(tookMs)}, with what ran then.`);
+  }
   if (regression?.against === 'last')
     await good.write(
       cases.map(({ name }) => name),

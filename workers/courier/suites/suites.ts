@@ -1,6 +1,7 @@
 import type { Redis } from 'ioredis';
 import type { CourierKind } from '../../../lib/contract/courier-job.ts';
 import type { SuiteJobData } from '../../../lib/contract/suite-job.ts';
+import { MAX_RUN_MS } from '../../../lib/contract/suite-run.ts';
 import type { Logger } from '../../../lib/logger.ts';
 import { SuiteRuns } from '../../../lib/queue/suite-runs.ts';
 import type { CourierHandler } from '../courier-queue.ts';
@@ -9,7 +10,7 @@ import { GithubApi } from '../github/github-api.ts';
 import type { Outgoing } from '../outgoing/outgoing.ts';
 import { Repositories } from '../repositories/repositories.ts';
 import type { SuitesConfig } from './config.ts';
-import { suiteRunner } from './run-repository.ts';
+import { suiteRunner, type SuiteLimits } from './run-repository.ts';
 import { scheduleKeeper } from './schedules.ts';
 
 export interface SuitesParts {
@@ -26,8 +27,13 @@ export interface SuitesParts {
 
 export type SuiteHandlers = Record<Extract<CourierKind, 'suite' | 'schedules'>, CourierHandler>;
 
-/** It has one of the courier's few slots for as long. */
-const MAX_SUITE_MS = 6 * 3_600_000;
+const HOUR_MS = 3_600_000;
+export const SUITE_LIMITS: SuiteLimits = {
+  // It has one of the courier's few slots for as long.
+  attemptMs: 6 * HOUR_MS,
+  runMs: MAX_RUN_MS,
+  lastMs: HOUR_MS / 4,
+};
 /** Of notebooks, without data: what a suite reads is on the platform. */
 export const READ_OUT = { files: 5_000, bytes: 64 * 1024 * 1024 };
 
@@ -51,7 +57,7 @@ export function suiteHandlers(parts: SuitesParts): SuiteHandlers {
   });
   const runs = new SuiteRuns(redis);
   return {
-    suite: suiteRunner({ config, api, repositories, runs, redis, reportsUrl, maxSuiteMs: MAX_SUITE_MS, log }),
+    suite: suiteRunner({ config, api, repositories, runs, redis, reportsUrl, limits: SUITE_LIMITS, log }),
     schedules: scheduleKeeper({ redis, api, repositories: config.repositories, add, log }),
   };
 }
