@@ -186,8 +186,23 @@ test('the key of another app is refused', async () => {
   );
 });
 
-test('what is not there is undefined', async () => {
-  expect(
-    await api.ask(await place.token(), 'GET /repos/{owner}/{repo}', { owner: 'x', repo: 'y' }, signal),
-  ).toBeUndefined();
+test('what need not be there is undefined; to all else 404 is a refusal', async () => {
+  const token = await place.token();
+  const asked = ['GET /repos/{owner}/{repo}', { owner: 'x', repo: 'y' }, signal] as const;
+  expect(await api.lookFor(token, ...asked)).toBeUndefined();
+  await expect(api.ask(token, ...asked)).rejects.toThrow(GivenUpError);
+});
+
+test.each(['GET', 'POST'])('a repository that is gone for a %s is given up at once', async (method) => {
+  github.instead = (asked) =>
+    asked.method === method && asked.path.endsWith('/check-runs') ? { status: 404 } : undefined;
+  const begun = CheckRun.begin(api, place, signal);
+  await expect(begun).rejects.toThrow(GivenUpError);
+  await expect(begun).rejects.toThrow('404');
+});
+
+test('an end that is answered by 404 has not been shown', async () => {
+  const run = await CheckRun.begin(api, place, signal);
+  github.instead = ({ method }) => (method === 'PATCH' ? { status: 404 } : undefined);
+  await expect(run.complete(outcome, signal)).rejects.toThrow(GivenUpError);
 });

@@ -70,10 +70,10 @@ export class GithubApi {
   }
 
   /**
-   * Asks with a token, for what may be asked twice.
+   * Asks with a token, for what may be asked twice. GitHub says 404 also of what the app may not see: that is a refusal like others.
    *
    * @param route for example `GET /repos/{owner}/{repo}`
-   * @returns the answer's body; undefined when there is no such thing
+   * @returns the answer's body
    * @throws {GivenUpError} {@link RetryLaterError}
    */
   async ask(token: string, route: string, parameters: Parameters, signal: AbortSignal): Promise<unknown> {
@@ -81,6 +81,16 @@ export class GithubApi {
       (limit) => this.#send({ route, parameters, authorization: `token ${token}`, signal: limit }),
       signal,
     );
+  }
+
+  /**
+   * Asks for what need not be there.
+   *
+   * @returns undefined when it is not
+   * @throws {GivenUpError} {@link RetryLaterError}
+   */
+  async lookFor(token: string, route: string, parameters: Parameters, signal: AbortSignal): Promise<unknown> {
+    return orNothing(this.ask(token, route, parameters, signal));
   }
 
   /**
@@ -104,26 +114,18 @@ export class GithubApi {
     }, signal);
   }
 
-  /** As the app itself. */
-  async askAsApp(route: string, parameters: Parameters, signal: AbortSignal): Promise<unknown> {
-    return this.#patiently(async (limit) => {
+  /** As {@link lookFor}, by the app itself. */
+  async lookForAsApp(route: string, parameters: Parameters, signal: AbortSignal): Promise<unknown> {
+    const asked = this.#patiently(async (limit) => {
       const { token } = await this.#auth({ type: 'app' });
       return this.#send({ route, parameters, authorization: `bearer ${token}`, signal: limit });
     }, signal);
+    return orNothing(asked);
   }
 
   async #send({ route, parameters, authorization, signal }: Sent): Promise<unknown> {
-    try {
-      const { data } = await this.#request(route, {
-        ...parameters,
-        headers: { authorization },
-        request: { signal },
-      });
-      return data;
-    } catch (error) {
-      if ((error as Failed).status === 404) return undefined;
-      throw error;
-    }
+    const request = { ...parameters, headers: { authorization }, request: { signal } };
+    return (await this.#request(route, request)).data;
   }
 
   /** Again after what passes by itself, for some seconds. */
@@ -151,6 +153,16 @@ export class GithubApi {
 
 const bounded = (signal: AbortSignal): AbortSignal =>
   AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+
+/** Where 404 is an answer. */
+async function orNothing(asked: Promise<unknown>): Promise<unknown> {
+  try {
+    return await asked;
+  } catch (error) {
+    if (error instanceof GivenUpError && (error.cause as Failed | undefined)?.status === 404) return undefined;
+    throw error;
+  }
+}
 
 interface Sent {
   route: string;

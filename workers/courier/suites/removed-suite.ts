@@ -13,10 +13,11 @@ export async function isRemoved(api: GithubApi, job: SuiteJobData, signal: Abort
   if (base === undefined || base === branch) return false;
   const [owner = '', repo = ''] = repository.split('/');
   const token = await api.token(installation, repository, { contents: 'read' }, signal);
-  const ask = (route: string, more: object) => api.ask(token, route, { owner, repo, ...more }, signal);
-  const there = await ask('GET /repos/{owner}/{repo}/contents/{path}', { path: SUITE_FILE, ref: base });
+  const lookFor = (route: string, more: object) =>
+    api.lookFor(token, route, { owner, repo, ...more }, signal);
+  const there = await lookFor('GET /repos/{owner}/{repo}/contents/{path}', { path: SUITE_FILE, ref: base });
   if (there === undefined) return false;
   // A branch with a history of its own, such as gh-pages, goes nowhere. The second page has no changed files, which may be many.
   const compared = { basehead: `${base}...${commit}`, per_page: 1, page: 2 };
-  return (await ask('GET /repos/{owner}/{repo}/compare/{basehead}', compared)) !== undefined;
+  return (await lookFor('GET /repos/{owner}/{repo}/compare/{basehead}', compared)) !== undefined;
 }

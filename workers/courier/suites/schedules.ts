@@ -56,7 +56,7 @@ async function look(
   const { api, redis } = parts;
   const [owner = '', repo = ''] = repository.split('/');
   const named = { owner, repo };
-  const found = await api.askAsApp('GET /repos/{owner}/{repo}/installation', named, signal);
+  const found = await api.lookForAsApp('GET /repos/{owner}/{repo}/installation', named, signal);
   if (found === undefined) throw new Error('the app is not installed there');
   const { id: installation } = installationAnswer.parse(found);
   const token = await api.token(installation, repository, { contents: 'read' }, signal);
@@ -65,7 +65,8 @@ async function look(
   const { sha: commit } = commitAnswer.parse(
     await ask('GET /repos/{owner}/{repo}/commits/{ref}', { ref: branch }),
   );
-  const contents = await ask('GET /repos/{owner}/{repo}/contents/{path}', { path: SUITE_FILE, ref: commit });
+  const file = { ...named, path: SUITE_FILE, ref: commit };
+  const contents = await api.lookFor(token, 'GET /repos/{owner}/{repo}/contents/{path}', file, signal);
   const schedules = contents === undefined ? [] : schedulesIn(contents);
   const looked = await lookedAt(redis, repository);
   for (const schedule of schedules) {
