@@ -41,9 +41,9 @@ beforeAll(async () => {
   };
   // One where the app is not must not keep another from being looked at.
   const repositories = ['stranger/notes', 'other/*', git.name];
-  const keep = scheduleKeeper({ redis: file.redis, api, repositories, add, log });
+  // Each by a courier of its own: one courier looks once at a time.
   look = async (at) =>
-    keep({
+    scheduleKeeper({ redis: file.redis, api, repositories, add, log })({
       data: { version: 1, at_ms: Date.parse(at) },
       attempt: 1,
       losses: 0,

@@ -154,12 +154,17 @@ export class GithubApi {
 const bounded = (signal: AbortSignal): AbortSignal =>
   AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
 
+/** Whether GitHub itself does not answer, whatever it is asked. */
+export const isUnanswered = (error: unknown): boolean =>
+  error instanceof RetryLaterError && (error.cause as Failed | undefined)?.response === undefined;
+
 /** Where 404 is an answer. */
 async function orNothing(asked: Promise<unknown>): Promise<unknown> {
   try {
     return await asked;
   } catch (error) {
-    if (error instanceof GivenUpError && (error.cause as Failed | undefined)?.status === 404) return undefined;
+    if (error instanceof GivenUpError && (error.cause as Failed | undefined)?.status === 404)
+      return undefined;
     throw error;
   }
 }

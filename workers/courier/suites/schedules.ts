@@ -7,13 +7,13 @@ import { runIdOf } from '../../../lib/queue/run-id.ts';
 import { dueSince } from '../../../suite/schedule.ts';
 import { parseSuiteFile, SUITE_FILE, SuiteError, type Schedule } from '../../../suite/suite-file.ts';
 import type { CourierHandler } from '../courier-queue.ts';
-import type { GithubApi } from '../github/github-api.ts';
+import { isUnanswered, type GithubApi } from '../github/github-api.ts';
 import { identityOf, lookedAt, noteLook } from './looked.ts';
 import { assertSuiteFileBytes } from './planned.ts';
 
 export interface SchedulesParts {
   redis: Redis;
-  api: GithubApi;
+  api: Pick<GithubApi, 'token' | 'ask' | 'lookFor' | 'lookForAsApp'>;
   /** `owner/*` among them are passed over: nobody says which those are. */
   repositories: readonly string[];
   /** Adds a job of the kind `suite`, unless there is one with this id. */
@@ -32,19 +32,53 @@ const contentsAnswer = z.union([
   z.object({ type: z.enum(['symlink', 'submodule']) }),
 ]);
 
+const MINUTE_MS = 60_000;
+/** Less than there is between two looks. */
+const MAX_LOOK_MS = 4 * MINUTE_MS;
+
+/** Takes one of the courier's slots at most, and not for long: the others are for callbacks. */
 export function scheduleKeeper(parts: SchedulesParts): CourierHandler {
+  const repositories = parts.repositories.filter((name) => !name.endsWith('/*'));
+  let isLooking = false;
   return async ({ data, signal }) => {
     const { at_ms: nowMs } = jobData.parse(data);
-    for (const repository of parts.repositories.filter((name) => !name.endsWith('/*'))) {
-      try {
-        await look(parts, repository, nowMs, signal);
-      } catch (error) {
-        signal.throwIfAborted();
-        // The others must not wait for it, and the next look is not far.
-        parts.log.warn({ err: error, repository }, 'schedules of a repository not looked at');
-      }
+    // What a look has missed is seen by the next.
+    if (isLooking) return;
+    isLooking = true;
+    try {
+      await lookAtAll(parts, inTurn(repositories, nowMs), nowMs, signal);
+    } finally {
+      isLooking = false;
     }
   };
+}
+
+/** Each look begins with another, so that those for which there was no time have it some minutes later. */
+function inTurn(repositories: readonly string[], nowMs: number): string[] {
+  const first = Math.floor(nowMs / MINUTE_MS) % repositories.length;
+  return [...repositories.slice(first), ...repositories.slice(0, first)];
+}
+
+async function lookAtAll(
+  parts: SchedulesParts,
+  repositories: readonly string[],
+  nowMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const late = AbortSignal.timeout(MAX_LOOK_MS);
+  const limit = AbortSignal.any([signal, late]);
+  for (const repository of repositories) {
+    try {
+      await look(parts, repository, nowMs, limit);
+    } catch (error) {
+      signal.throwIfAborted();
+      // The others must not wait for it, and the next look is not far.
+      parts.log.warn({ err: error, repository }, 'schedules of a repository not looked at');
+      if (!late.aborted && !isUnanswered(error)) continue;
+      parts.log.warn('schedules of the repositories behind it are left to the next look');
+      return;
+    }
+  }
 }
 
 async function look(
