@@ -20,7 +20,10 @@ export interface Keeping {
   out?: string | undefined;
   /** Whether outputs are to be as they were. */
   regression?: RegressionOptions | undefined;
-  /** The folder with the last good run of each, which is brought up to date; or what reads it, where others do that. */
+  /**
+   * The folder with the last good run of each, below the suite's own name for them, which is brought up to date; or what reads it,
+   * where others do that.
+   */
   baseline?: string | LastGood | undefined;
 }
 
@@ -43,7 +46,7 @@ export function keepExecuted({
   baseline,
 }: Keeping): NonNullable<SuiteRun['onExecuted']> {
   const names = executedNames(cases);
-  const folder = typeof baseline === 'string' ? baseline : undefined;
+  const folder = typeof baseline === 'string' ? join(baseline, regression?.baseline ?? '') : undefined;
   for (const each of [out, folder]) if (each !== undefined) prepare(each, cases);
   const lastGood = folder === undefined ? (baseline as LastGood | undefined) : inFolder(folder, names);
   return async (which, text, { source, isWell }) => {

@@ -7,7 +7,7 @@ import { suiteJobData, suiteJobId, type SuiteJobData } from '../../lib/contract/
 import type { ApiReply, ApiRequest } from '../../lib/http/handler.ts';
 import { HttpError, unavailable } from '../../lib/http/http-error.ts';
 import type { BodyRules } from '../../lib/http/request-body.ts';
-import { runIdOf } from '../../lib/queue/run-id.ts';
+import { commitRunId, rerunId } from '../../lib/queue/run-id.ts';
 import type { SuiteQueue } from '../../lib/queue/suite-queue.ts';
 
 export interface WebhookParts {
@@ -86,8 +86,8 @@ async function take(
   if (!(age < (again === undefined ? FRESH_MS : FRESH_AGAIN_MS) && age > -SKEW_MS))
     throw refusal(409, 'too_old', 'What it tells of is too long ago');
   const bytes = hash('sha256', request.body, 'hex');
-  const commit = `${asked.repository.toLowerCase()}@${asked.commit}`;
-  const run = runIdOf(again === undefined ? commit : `${commit}@${again}`);
+  const { repository, commit } = asked;
+  const run = again === undefined ? commitRunId(repository, commit) : rerunId(repository, commit, again);
   const [isReplayed, isKnown] = await fromRedis(request, () => parts.queue.taken([bytes, run]));
   if (isReplayed) throw refusal(409, 'known_delivery', 'This was delivered before');
   const data: SuiteJobData = suiteJobData.parse({ ...asked, version: 1, run });

@@ -15,6 +15,10 @@ export const runsKey = (repository: string): string =>
 export const lastRunKey = (repository: string, branch: string): string =>
   `${KEY_PREFIX}:github:last:${repository.toLowerCase()}:${branch}`;
 
+/** A hash: the newest commit of a branch that was run to its end, and when that was first run. */
+export const newestKey = (repository: string, branch: string): string =>
+  `${KEY_PREFIX}:github:newest:${repository.toLowerCase()}:${branch}`;
+
 /** A hash, by the name of a case: its executed notebook of the branch's last run in which it passed. */
 export const goodKey = (repository: string, branch: string): string =>
   `${KEY_PREFIX}:github:good:${repository.toLowerCase()}:${branch}`;

@@ -2,7 +2,8 @@ import { promisify } from 'node:util';
 import { zstdCompress, zstdDecompress } from 'node:zlib';
 import type { Redis } from 'ioredis';
 import { suiteRun, type SuiteRun } from '../contract/suite-run.ts';
-import { lastRunKey, runKey, runsKey } from './github-keys.ts';
+import { lastRunKey, newestKey, runKey, runsKey } from './github-keys.ts';
+import { commitRunId } from './run-id.ts';
 
 /** How long what came of a run can be looked at. */
 export const KEPT_DAYS = 30;
@@ -58,6 +59,16 @@ for place, each in ipairs(redis.call('ZREVRANGE', runs, 0, -1)) do
   end
 end`;
 
+/** Lua: takes a commit for the newest of its branch, unless one that was first run later has come to its end. */
+const NEWEST = `
+local newest = KEYS[1]
+local commit, first, ttl = unpack(ARGV)
+local known, since = unpack(redis.call('HMGET', newest, 'commit', 'first'))
+if known and known ~= commit and tonumber(since) > tonumber(first) then return 0 end
+redis.call('HSET', newest, 'commit', commit, 'first', first)
+redis.call('EXPIRE', newest, ttl)
+return 1`;
+
 /** The runs of repositories' suites, and what came of them. */
 export class SuiteRuns {
   readonly #redis: Redis;
@@ -76,13 +87,23 @@ export class SuiteRuns {
     const bytes = Object.values(remains).reduce((sum, { length }) => sum + length, 0);
     const fields = { run: JSON.stringify(run), ...(bytes > 0 && { bytes }), ...remains };
     const keys = [runKey(id), runsKey(repository)];
-    if (remains['report']) keys.push(lastRunKey(repository, branch));
+    if (remains['report'] && (await this.isNewest(run))) keys.push(lastRunKey(repository, branch));
     const limits = [KEPT_SECONDS, KEPT_RUNS, MAX_REPOSITORY_BYTES];
     const args = [runKey(''), id, Date.parse(started), ...limits, ...Object.entries(fields).flat()];
     await this.#redis.eval(WRITE, keys.length, ...keys, ...args);
   }
 
-  /** @returns undefined when it never was, or too long ago */
+  /**
+   * Whether what a run has come to is what the next of its branch is compared with: none of a commit that came later has ended
+   * before it. A commit that is run again is as old as it was.
+   */
+  async isNewest({ repository, branch, commit, event, started }: SuiteRun): Promise<boolean> {
+    const first = event === 'rerun' ? await this.find(commitRunId(repository, commit)) : { started };
+    const args = [commit, first ? Date.parse(first.started) : 0, KEPT_SECONDS];
+    return (await this.#redis.eval(NEWEST, 1, newestKey(repository, branch), ...args)) === 1;
+  }
+
+  /** @returns undefined when it never was, was too long ago, or is of a newer release */
   async find(id: string): Promise<SuiteRun | undefined> {
     return parsed(await this.#redis.hget(runKey(id), 'run'));
   }
@@ -117,6 +138,7 @@ export class SuiteRuns {
 
 const notebookField = (file: string): string => `notebook:${file}`;
 
+/** One that a newer release has written may be of another form: it is passed over, as if it were not there. */
 function parsed(stored: string | null): SuiteRun | undefined {
-  return stored === null ? undefined : suiteRun.parse(JSON.parse(stored));
+  return stored === null ? undefined : suiteRun.safeParse(JSON.parse(stored)).data;
 }

@@ -1,6 +1,8 @@
 /** What a repository's suite leaves of its executed notebooks, and what they are compared with. */
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import type { SuiteJobData } from '../../lib/contract/suite-job.ts';
 import { goodKey } from '../../lib/queue/github-keys.ts';
+import { commitRunId } from '../../lib/queue/run-id.ts';
 import type { SuiteReport } from '../../suite/report.ts';
 import { RetryLaterError } from '../../workers/courier/errors.ts';
 import { PlayedNotebooks } from '../support/played-notebooks.ts';
@@ -23,10 +25,12 @@ beforeEach(async () => {
 
 let count = 0;
 /** Runs the suite of a new commit with these files. */
-async function ran(files: Record<string, string>): Promise<{ id: string; report: SuiteReport }> {
-  const id = String(++count).padStart(32, '0');
-  await bench.run({ commit: bench.git.commitOnly({ ...files, [`run-${count}.txt`]: '' }), run: id });
-  return { id, report: JSON.parse((await bench.runs.document(id, 'report')) ?? '{}') as SuiteReport };
+const ran = (files: Record<string, string>, of: Partial<SuiteJobData> = {}) =>
+  ranAt(bench.git.commitOnly({ ...files, [`run-${++count}.txt`]: '' }), of);
+async function ranAt(commit: string, of: Partial<SuiteJobData>) {
+  const id = of.event === 'rerun' ? String(++count).padStart(32, '0') : commitRunId(bench.git.name, commit);
+  await bench.run({ commit, run: id, ...of });
+  return { id, commit, report: JSON.parse((await bench.runs.document(id, 'report')) ?? '{}') as SuiteReport };
 }
 const resultsOf = ({ results }: SuiteReport) => results.map(({ name, verdict }) => `${name}: ${verdict}`);
 
@@ -96,4 +100,34 @@ describe('a last good run that cannot be read', () => {
     expect(report.results[0]).toMatchObject({ verdict: 'passed', warnings });
     expect((await ran(suite)).report.results[0]).not.toHaveProperty('warnings');
   });
+});
+
+test('what is different on purpose is taken by another name in the suite file, on a branch as well', async () => {
+  let value = 1;
+  service.play = () => ({ text: `value ${value}\n` });
+  const suite = (baseline: string) => ({
+    'noteburst.yaml': `regression: { against: last, baseline: ${baseline} }\n`,
+    'a.ipynb': notebookText(['a']),
+  });
+  const topic = { branch: 'topic', base: 'main' };
+  await ran(suite('v1'));
+  value = 2;
+  expect((await ran(suite('v1'), topic)).report.results[0]).toMatchObject({ verdict: 'failed' });
+  expect((await ran(suite('v2'), topic)).report.results[0]).toMatchObject({ verdict: 'passed' });
+  expect((await ran(suite('v2'))).report.results[0]).toMatchObject({ verdict: 'passed' });
+  value = 3;
+  expect((await ran(suite('v2'))).report.results[0]).toMatchObject({ verdict: 'failed' });
+});
+
+test('a re-run of an older commit is nothing to compare with', async () => {
+  service.play = () => ({ text: 'value 1\n' });
+  const suite = { 'noteburst.yaml': 'regression: { against: last }\n', 'a.ipynb': notebookText(['a']) };
+  const old = await ran(suite);
+  const newer = await ran({ ...suite, 'b.ipynb': notebookText(['b']) });
+  const again = await ranAt(old.commit, { event: 'rerun' });
+  expect(again.report.results[0]).toMatchObject({ verdict: 'passed' });
+  expect(JSON.parse((await bench.runs.lastReport(bench.git.name, 'main')) ?? '')).toEqual(newer.report);
+  // The old suite has no b.ipynb: its end would have deleted what b.ipynb is compared with.
+  const { report } = await ran({ ...suite, 'b.ipynb': notebookText(['b']) });
+  expect(report.results.flatMap(({ warnings = [] }) => warnings)).toEqual([]);
 });

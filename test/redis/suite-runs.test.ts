@@ -3,8 +3,9 @@ import { zstdCompressSync } from 'node:zlib';
 import { beforeEach, describe, expect, onTestFinished, test, vi } from 'vitest';
 import type { SuiteRun } from '../../lib/contract/suite-run.ts';
 import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
-import { runKey } from '../../lib/queue/github-keys.ts';
+import { goodBranchesKey, runKey } from '../../lib/queue/github-keys.ts';
 import { GoodRuns } from '../../lib/queue/good-runs.ts';
+import { commitRunId } from '../../lib/queue/run-id.ts';
 import { MAX_REPOSITORY_BYTES, SuiteRuns } from '../../lib/queue/suite-runs.ts';
 import { redisOfFile } from '../support/redis.ts';
 
@@ -66,8 +67,45 @@ describe('what is kept of runs', () => {
   });
 });
 
+test('a run that a newer release has written in its own way keeps no other from being listed', async () => {
+  await runs.write(nth(1));
+  await runs.write(nth(2));
+  await file.redis.hset(runKey(idOf(2)), 'run', JSON.stringify({ ...nth(2), state: 'paused' }));
+  expect((await runs.list(REPOSITORY)).map(({ id }) => id)).toEqual([idOf(1)]);
+  expect(await runs.find(idOf(2))).toBeUndefined();
+});
+
+describe('the last report of a branch', () => {
+  const commit = (letter: string) => letter.repeat(40);
+  const first = (n: number, letter: string) =>
+    nth(n, { id: commitRunId(REPOSITORY, commit(letter)), commit: commit(letter) });
+  const last = () => runs.lastReport(REPOSITORY, 'main');
+
+  test('is of the newest commit, also when the run of an older one ends later', async () => {
+    await runs.write(first(2, 'b'), { report: '"b"' });
+    await runs.write(first(1, 'a'), { report: '"a"' });
+    expect(await last()).toBe('"b"');
+    await runs.write(first(3, 'c'), { report: '"c"' });
+    expect(await last()).toBe('"c"');
+  });
+
+  test.each([
+    ['an older commit', 'a', '"b"'],
+    ['a commit that nobody remembers', 'f', '"b"'],
+    ['the newest commit', 'b', '"again"'],
+  ])('after a re-run of %s', async (_, letter, expected) => {
+    await runs.write(first(1, 'a'), { report: '"a"' });
+    await runs.write(first(2, 'b'), { report: '"b"' });
+    const again = nth(9, { commit: commit(letter), event: 'rerun' });
+    await runs.write(again, { report: '"again"' });
+    expect(await last()).toBe(expected);
+    expect(await runs.document(again.id, 'report')).toBe('"again"');
+  });
+});
+
 describe('last good runs of a branch', () => {
-  const good = (branch: string) => new GoodRuns(file.redis, { repository: REPOSITORY, branch });
+  const good = (branch: string, of: { base?: string; baseline?: string } = {}) =>
+    new GoodRuns(file.redis, { repository: REPOSITORY, branch, ...of });
   const frame = (text: string) => zstdCompressSync(text);
 
   test('are of the last run in which a notebook passed', async () => {
@@ -108,5 +146,47 @@ describe('last good runs of a branch', () => {
     const names = ['one', 'two', 'three', 'four', 'five'];
     const left = await Promise.all(names.map((branch) => good(branch).read('a')));
     expect(left).toEqual(['one', undefined, 'three', 'four', 'five']);
+  });
+
+  test('are those of its base where a notebook has not passed on it yet', async () => {
+    const of = { base: 'main' };
+    await good('main').write(
+      ['a', 'b'],
+      new Map([
+        ['a', frame('a1')],
+        ['b', frame('b1')],
+      ]),
+    );
+    await good('topic', of).write(['a', 'b'], new Map([['b', frame('b2')]]));
+    const topic = good('topic', of);
+    expect([await topic.read('a'), await topic.read('b')]).toEqual(['a1', 'b2']);
+    expect(await good('main').read('b')).toBe('b1');
+  });
+
+  test('stay where they are the base of others, however many those are', async () => {
+    vi.useFakeTimers({ toFake: ['Date'] });
+    onTestFinished(() => void vi.useRealTimers());
+    await good('main').write(['a'], new Map([['a', frame('main')]]));
+    for (let n = 0; n < 6; n++) {
+      vi.advanceTimersByTime(1_000);
+      const topic = good(`topic-${n}`, { base: 'main' });
+      expect(await topic.read('a')).toBe('main');
+      await topic.write(['a'], new Map([['a', frame(`topic-${n}`)]]));
+    }
+    expect(await good('main').read('a')).toBe('main');
+    expect(await file.redis.keys(`${KEY_PREFIX}:github:good:*`)).toHaveLength(4);
+    // A base that was never run is no branch that counts.
+    await good('other', { base: 'never' }).write(['a'], new Map());
+    expect(await file.redis.zscore(goodBranchesKey(REPOSITORY), 'never')).toBeNull();
+  });
+
+  test('are others under another name of the suite', async () => {
+    await good('main').write(['a'], new Map([['a', frame('old')]]));
+    const renamed = good('main', { baseline: 'v2' });
+    expect(await renamed.read('a')).toBeUndefined();
+    await renamed.write(['a'], new Map([['a', frame('new')]]));
+    expect(await renamed.read('a')).toBe('new');
+    expect(await good('topic', { base: 'main', baseline: 'v2' }).read('a')).toBe('new');
+    expect(await good('topic', { base: 'main' }).read('a')).toBe('old');
   });
 });

@@ -81,4 +81,15 @@ describe('executed notebooks', () => {
     expect((await keep(which, ipynb(), run)).warnings?.[0]).toContain('The last good run cannot be read');
     expect(readFileSync(join(baseline, 'a.ipynb'), 'utf8')).toBe(ipynb());
   });
+
+  test('last good runs lie below the name that the suite has for them', async () => {
+    const baseline = join(dir, 'good');
+    const which = caseOf('a.ipynb');
+    for (const name of ['v1', 'v2']) {
+      const regression = regressionOptions.parse({ against: 'last', baseline: name });
+      const keep = keepExecuted({ cases: [which], baseline, regression });
+      expect((await keep(which, ipynb(), run)).warnings?.[0]).toContain('no earlier outputs');
+      expect(readFileSync(join(baseline, name, 'a.ipynb'), 'utf8')).toBe(ipynb());
+    }
+  });
 });

@@ -142,3 +142,21 @@ describe('schedules', () => {
     expect(() => parse(`schedules:\n  - { ${text} }`)).toThrow(/^noteburst\.yaml:2: schedules\.0\.cron/);
   });
 });
+
+describe('the name of what outputs are compared with', () => {
+  test('is one that may stand anywhere', () => {
+    expect(parse('regression: { against: last, baseline: 2026-11_v2 }').regression?.baseline).toBe(
+      '2026-11_v2',
+    );
+  });
+
+  test.each([
+    ['against: last, baseline: ../other', 'should be a name'],
+    ['against: last, baseline: 2', 'in quotes if it is a number'],
+    ['against: last, baseline: ""', 'should be a name'],
+    ['against: committed, baseline: v2', 'is for "against: last"'],
+  ])('is refused: %s', (text, message) => {
+    expect(() => parse(`regression: { ${text} }`)).toThrow(message);
+    expect(() => parse(`regression: { ${text} }`)).toThrow(/^noteburst\.yaml:1: regression\.baseline/);
+  });
+});

@@ -208,7 +208,7 @@ async function runPlanned(
   // One of another version may have other fields; then nothing is compared.
   const previous = last === undefined ? undefined : suiteReport.safeParse(JSON.parse(last)).data;
   const { regression } = suite;
-  const good = new GoodRuns(parts.redis, job);
+  const good = new GoodRuns(parts.redis, { ...job, baseline: regression?.baseline });
   const compared = keepExecuted({ cases, regression, baseline: lastGoodOf(good) });
   const kept = new KeptNotebooks(cases);
   const started = new Date();
@@ -239,7 +239,7 @@ async function runPlanned(
     const tookMs = Date.now() - Date.parse(run.started);
     notes.push(`It was ended after ${durationText(tookMs)}, with what ran then.`);
   }
-  if (regression?.against === 'last')
+  if (regression?.against === 'last' && (await runs.isNewest(run)))
     await good.write(
       cases.map(({ name }) => name),
       kept.passed,
