@@ -6,13 +6,20 @@ import type { CallerCheck } from '../../lib/http/caller.ts';
 import type { ApiReply, ApiRequest } from '../../lib/http/handler.ts';
 import { HttpError, unavailable } from '../../lib/http/http-error.ts';
 import type { PathParams } from '../../lib/http/routes.ts';
-import type { SuiteRuns } from '../../lib/queue/suite-runs.ts';
+import {
+  MAX_DOCUMENT_BYTES,
+  MAX_NOTEBOOK_BYTES,
+  type RunDocument,
+  type SuiteRuns,
+} from '../../lib/queue/suite-runs.ts';
+import type { HeldAnswers } from './held-answers.ts';
 import { runPage, runsPage } from './runs-page.ts';
 
 export interface ReportsParts {
   callers: CallerCheck;
   repositories: GithubRepositories;
   runs: Pick<SuiteRuns, 'find' | 'list' | 'document' | 'notebook'>;
+  answers: HeldAnswers;
   /** Where callers find them. */
   reportsUrl: string;
   pathPrefix: string;
@@ -48,11 +55,11 @@ export async function report(
 ): Promise<ApiReply> {
   const run = await runOf(parts, request, params);
   if (!asksFor(request, HTML)) {
-    const text = await fromRedis(request, () => parts.runs.document(run.id, 'report'));
+    const text = await documentOf(parts, request, run.id, 'report');
     const report: unknown = text === undefined ? undefined : JSON.parse(text);
     return { status: 200, headers: { Vary: 'Accept' }, json: { ...run, ...(report ? { report } : {}) } };
   }
-  const content = await fromRedis(request, () => parts.runs.document(run.id, 'page'));
+  const content = await documentOf(parts, request, run.id, 'page');
   if (content === undefined) {
     const { repository } = run;
     const shown = { repository, runs: [run], pathPrefix: parts.pathPrefix };
@@ -69,8 +76,9 @@ export async function notebook(
 ): Promise<ApiReply> {
   const run = await runOf(parts, request, params);
   const [file, name] = NOTEBOOK_FILE.exec(params['file'] ?? '') ?? [];
-  const content =
-    file === undefined ? undefined : await fromRedis(request, () => parts.runs.notebook(run.id, file));
+  const read = async () =>
+    file === undefined ? undefined : fromRedis(request, () => parts.runs.notebook(run.id, file));
+  const content = await parts.answers.hold(request.signal, MAX_NOTEBOOK_BYTES, read);
   if (content === undefined) throw unknown('file', 'The notebook is not kept');
   return {
     status: 200,
@@ -82,6 +90,14 @@ export async function notebook(
     body: { type: 'application/x-ipynb+json', content },
   };
 }
+
+const documentOf = (
+  { answers, runs }: ReportsParts,
+  request: ApiRequest,
+  run: string,
+  name: RunDocument,
+): Promise<string | undefined> =>
+  answers.hold(request.signal, MAX_DOCUMENT_BYTES, () => fromRedis(request, () => runs.document(run, name)));
 
 /** @throws {HttpError} 401, 403, 404, 503 */
 async function runOf(parts: ReportsParts, request: ApiRequest, params: PathParams): Promise<SuiteRun> {

@@ -13,7 +13,7 @@ const KEPT_RUNS = 50;
 /** Of all that a repository's runs leave, compressed; what the oldest have left goes first. */
 export const MAX_REPOSITORY_BYTES = 64 * 1024 * 1024;
 /** Of a document, before it is compressed; of a larger one it is only known that it was. */
-const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024;
+export const MAX_DOCUMENT_BYTES = 8 * 1024 * 1024;
 /** Of an executed notebook, before it is compressed: who hands it out has all of it in memory. */
 export const MAX_NOTEBOOK_BYTES = 32 * 1024 * 1024;
 /** Of a run's executed notebooks, compressed. */

@@ -1,5 +1,7 @@
+import { once } from 'node:events';
+import { get as httpGet, type IncomingMessage } from 'node:http';
 import { zstdCompressSync } from 'node:zlib';
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { githubHandler } from '../../functions/github/github.ts';
 import type { SuiteRun } from '../../lib/contract/suite-run.ts';
 import { CallerCheck } from '../../lib/http/caller.ts';
@@ -114,6 +116,37 @@ describe('what came of it', () => {
     const others = ['13-fails.ipynb', 'report', '12-fails.ipynb%22', '..'];
     for (const other of others) expect((await get(path.replace('12-fails.ipynb', other))).status).toBe(404);
     expect((await get(path.replace('team/tutorials', 'other/notes'))).status).toBe(404);
+  });
+
+  test('that many take slowly is not held for more of them than there is memory for', async () => {
+    const large = zstdCompressSync(Buffer.alloc(30 * 2 ** 20, 32));
+    await runs.write(run, { report: '{}', notebooks: new Map([['0-a.ipynb', large]]) });
+    const url = `${server.url}${PATH_PREFIX}/github/team/tutorials/${run.id}/notebooks/0-a.ipynb`;
+    const slow = async () => {
+      const [response] = (await once(httpGet(url, { headers: identity('alice') }), 'response')) as [
+        IncomingMessage,
+      ];
+      expect(response.statusCode).toBe(200);
+      return response;
+    };
+    const both = [await slow(), await slow()];
+    const refused = await fetch(url, { headers: identity('bob') });
+    expect([refused.status, refused.headers.has('Retry-After')]).toEqual([503, true]);
+    expect(await refused.json()).toMatchObject({ detail: [{ msg: expect.stringContaining('downloaded') }] });
+    // Who tells something is not kept from it by those.
+    const told = await github('/webhook', { method: 'POST', body: 'x'.repeat(2 ** 20) });
+    expect(told.status).toBe(415);
+    both[0]?.destroy();
+    let bytes = 0;
+    for await (const chunk of both[1] as IncomingMessage) bytes += (chunk as Buffer).length;
+    expect(bytes).toBe(30 * 2 ** 20);
+    // As many as one likes, one after the other.
+    const next = async () => {
+      const response = await fetch(url, { headers: identity('bob') });
+      await response.arrayBuffer();
+      return response.status === 200;
+    };
+    for (let n = 0; n < 4; n++) await vi.waitUntil(next, { timeout: 5_000, interval: 10 });
   });
 
   test('is not there yet while it runs: the page says so, and loads itself again', async () => {

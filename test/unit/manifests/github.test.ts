@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
+import { MAX_ANSWERS_BYTES } from '../../../functions/github/github.ts';
 import { WEBHOOK_BODIES } from '../../../functions/github/webhook.ts';
 import { githubFunctionConfig } from '../../../lib/config/github-function.ts';
 import { parseEnv } from '../../../lib/config/env.ts';
@@ -108,9 +109,10 @@ describe.skipIf(!builder).each(['github', 'github-plain'])('suites of repositori
     ]);
   });
 
-  test('what strangers may send at once fits into the memory, several times over', () => {
+  test('what strangers may send at once fits into the memory, several times over, with what is downloaded', () => {
     const { memory } = program('github').spec.containers[0].resources.limits;
-    expect(3 * (WEBHOOK_BODIES.maxBytesAtOnce ?? Infinity)).toBeLessThan(
+    const itself = 100 * 2 ** 20;
+    expect(itself + 3 * (WEBHOOK_BODIES.maxBytesAtOnce ?? Infinity) + MAX_ANSWERS_BYTES).toBeLessThan(
       Number.parseInt(memory, 10) * 2 ** 20,
     );
   });
