@@ -70,6 +70,7 @@ test('links are left out, and submodules are named', async () => {
   await using checkout = await host.repositories().checkOut(host.ref(git, commit), isNotebook, signal);
   expect(filesIn(checkout.dir)).toEqual(['a.ipynb']);
   expect(checkout.submodules).toEqual(['vendor']);
+  expect(checkout.links).toEqual(['link.ipynb', 'up.ipynb']);
   expect(host.asked.every(({ url }) => url.startsWith('/team/tutorials.git/'))).toBe(true);
 });
 

@@ -48,6 +48,17 @@ test.each([
   expect(await bench.runs.find(id)).toMatchObject({ state: 'ended', title: '1 could not be run' });
 });
 
+test('a suite file that is a link asks for something to be done', async () => {
+  const commit = bench.git.commitOnly({
+    'noteburst.yaml': { link: 'suites/all.yaml' },
+    'suites/all.yaml': SUITE,
+  });
+  await bench.run({ commit, run: id });
+  expect(bench.github.checkRuns).toMatchObject([
+    { conclusion: 'action_required', output: { summary: expect.stringContaining('is a link') } },
+  ]);
+});
+
 test('what kept a suite from being run is in the log in the words of who knows it, without secrets', async () => {
   bench.git.commitOnly({ 'noteburst.yaml': SUITE });
   await bench.run({ commit: 'b'.repeat(40), run: id });

@@ -18,7 +18,7 @@ function write(path: string, text: string): void {
 }
 const plan = (yaml: string, submodules: string[] = []) => {
   write('noteburst.yaml', yaml);
-  return planned({ dir, submodules });
+  return planned({ dir, links: [], submodules });
 };
 
 test('only what may be needed is taken out of a repository', () => {
@@ -27,7 +27,13 @@ test('only what may be needed is taken out of a repository', () => {
 });
 
 test('a repository without a suite file has no suite', async () => {
-  expect(await planned({ dir, submodules: [] })).toBeUndefined();
+  expect(await planned({ dir, links: ['a.md'], submodules: [] })).toBeUndefined();
+});
+
+test('a suite file that is a link is not one that is not there', async () => {
+  const found = planned({ dir, links: ['noteburst.yaml'], submodules: [] });
+  await expect(found).rejects.toThrow(SuiteError);
+  await expect(found).rejects.toThrow('noteburst.yaml: is a link');
 });
 
 test('all of it waits behind those who wait themselves, whatever the file says', async () => {

@@ -14,9 +14,8 @@ export interface RepositoriesOptions extends ClonesOptions {
 }
 
 /** A folder with files of a commit, which goes when it is disposed of. */
-export interface Checkout extends AsyncDisposable {
+export interface Checkout extends AsyncDisposable, Pick<Tree, 'links' | 'submodules'> {
   dir: string;
-  submodules: string[];
 }
 
 const CHECKOUT = 'checkout-';
@@ -53,8 +52,8 @@ export class Repositories {
       return tree;
     };
     try {
-      const { submodules } = await this.#clones.use(ref, read, signal);
-      return { dir, submodules, [Symbol.asyncDispose]: remove };
+      const { links, submodules } = await this.#clones.use(ref, read, signal);
+      return { dir, links, submodules, [Symbol.asyncDispose]: remove };
     } catch (error) {
       await remove();
       if (!(error instanceof GitError)) throw error;

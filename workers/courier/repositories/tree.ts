@@ -11,8 +11,9 @@ interface TreeFile {
 }
 
 export interface Tree {
-  /** Regular files: links may lead anywhere. */
   files: TreeFile[];
+  /** What is not among the files, as it may lead anywhere. */
+  links: string[];
   /** Where commits of other repositories are. */
   submodules: string[];
 }
@@ -30,6 +31,7 @@ const ENTRY = /^(?<mode>\d{6}) (?<type>\w+) (?<id>[0-9a-f]{40,64}) +(?<bytes>\d+
 /** What patterns are held against grows slow with the length of paths; no notebook has one of these. */
 const MAX_PATH_CHARS = 400;
 
+const LINK = '120000';
 const REGULAR = new Set(['100644', '100755', '100664']);
 
 /** @throws {GivenUpError} {@link GitError} */
@@ -41,10 +43,11 @@ export async function listTree(repository: string, commit: string, signal: Abort
       throw new GivenUpError('The repository has more files than are looked through');
     },
   );
-  const tree: Tree = { files: [], submodules: [] };
+  const tree: Tree = { files: [], links: [], submodules: [] };
   for (const line of listing.toString().split('\0')) {
     const { mode = '', type, id = '', bytes, path = '' } = ENTRY.exec(line)?.groups ?? {};
     if (type === 'commit') tree.submodules.push(path);
+    else if (mode === LINK) tree.links.push(path);
     else if (REGULAR.has(mode) && isInside(path)) tree.files.push({ path, id, bytes: Number(bytes) });
   }
   return tree;

@@ -5,6 +5,7 @@ import picomatch from 'picomatch';
 import { planSuite, type SuiteCase } from '../../../suite/plan.ts';
 import { isSource } from '../../../suite/source/source.ts';
 import { parseSuiteFile, SUITE_FILE, SuiteError, type SuiteFile } from '../../../suite/suite-file.ts';
+import type { Checkout } from '../repositories/repositories.ts';
 
 /** More of them are several suites. */
 const MAX_CASES = 500;
@@ -22,12 +23,18 @@ export interface Planned {
 export const isWanted = (path: string): boolean => path === SUITE_FILE || isSource(path);
 
 /**
- * @param checkout the files, and where there are submodules
+ * @param checkout the files, and where there are links and submodules
  * @returns undefined when the repository has no suite
  * @throws {SuiteError} in words for the people of the repository
  */
-export async function planned(checkout: { dir: string; submodules: string[] }): Promise<Planned | undefined> {
-  const { dir, submodules } = checkout;
+export async function planned(
+  checkout: Pick<Checkout, 'dir' | 'links' | 'submodules'>,
+): Promise<Planned | undefined> {
+  const { dir, links, submodules } = checkout;
+  if (links.includes(SUITE_FILE))
+    throw new SuiteError(
+      `${SUITE_FILE}: is a link, and links are not followed: it should be the file itself`,
+    );
   const text = await suiteFileOf(dir);
   if (text === undefined) return undefined;
   const suite = parseSuiteFile(text, SUITE_FILE);
