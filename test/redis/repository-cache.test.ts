@@ -1,10 +1,11 @@
 /** The cache of clones, which are really fetched, by git over https. In this tier for its certificates. */
 import { randomBytes } from 'node:crypto';
 import { chmodSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { RetryLaterError } from '../../workers/courier/errors.ts';
+import { GivenUpError, RetryLaterError } from '../../workers/courier/errors.ts';
 import { filesIn, GitHost, isNotebook } from '../support/git-host.ts';
 import type { GitRepository } from '../support/git-repository.ts';
 import { PrivateCa } from '../support/tls-proxy.ts';
@@ -136,14 +137,55 @@ test('a clone that nothing can be added to is taken anew, once', async () => {
   const second = host.ref(git, git.commit({ 'a.ipynb': 'two' }));
   await using checkout = await host.repositories().checkOut(second, isNotebook, signal);
   expect(readFileSync(join(checkout.dir, 'a.ipynb'), 'utf8')).toBe('two');
-  host.serve = (_, response) => void response.writeHead(503).end();
-  const third = host.ref(git, git.commit({ 'a.ipynb': 'three' }));
-  const before = host.asked.length;
-  const refused = host.repositories().checkOut(third, isNotebook, signal);
-  await expect(refused).rejects.toThrow(RetryLaterError);
-  expect(host.asked.length).toBe(before + 2);
-  expect(host.left('clones')).toEqual([]);
 });
+
+test.each<[string, GitHost['serve']]>([
+  ['refuses', (_, response) => void response.writeHead(503).end()],
+  ['cuts connections', (request) => void request.socket.destroy()],
+  ['does not answer', () => undefined],
+  ['breaks off within a pack', brokenOff],
+])('a clone outlasts a host that %s', async (_, serve) => {
+  const first = host.ref(git, git.commit({ 'a.ipynb': 'one' }));
+  await (await host.repositories().checkOut(first, isNotebook, signal))[Symbol.asyncDispose]();
+  const second = host.ref(git, git.commit({ 'a.ipynb': randomBytes(300_000) }));
+  host.serve = serve;
+  const before = host.asked.length;
+  const refused = host.repositories({ timeoutMs: 2_000 }).checkOut(second, isNotebook, signal);
+  await expect(refused).rejects.toThrow(RetryLaterError);
+  const gets = host.asked.slice(before).filter(({ url }) => url.includes('/info/refs'));
+  expect(gets).toHaveLength(1);
+  const left = filesIn(join(host.cache, 'clones/team+tutorials.git'));
+  expect(left.filter((path) => /tmp_|lock$/.test(path))).toEqual([]);
+  host.serve = (request, response) => host.answer(request, response);
+  const asked = host.asked.length;
+  await (await host.repositories().checkOut(first, isNotebook, signal))[Symbol.asyncDispose]();
+  expect(host.asked.length).toBe(asked);
+  await using checkout = await host.repositories().checkOut(second, isNotebook, signal);
+  expect(readFileSync(join(checkout.dir, 'a.ipynb')).length).toBe(300_000);
+});
+
+test('a commit that the host has not costs no clone', async () => {
+  const first = host.ref(git, git.commit({ 'a.ipynb': 'one' }));
+  await (await host.repositories().checkOut(first, isNotebook, signal))[Symbol.asyncDispose]();
+  const other = { ...first, commit: 'b'.repeat(40) };
+  await expect(host.repositories().checkOut(other, isNotebook, signal)).rejects.toThrow(GivenUpError);
+  expect(host.left('clones')).toEqual(['team+tutorials.git']);
+});
+
+/** What is asked of the host is answered up to some bytes of the pack. */
+function brokenOff(request: IncomingMessage, response: ServerResponse): void {
+  if (request.method === 'POST') {
+    let bytes = 0;
+    const write = response.write.bind(response) as (chunk: Buffer) => boolean;
+    response.write = ((chunk: Buffer) => {
+      bytes += chunk.length;
+      const isOver = bytes > 100_000;
+      if (isOver) setImmediate(() => request.socket.destroy());
+      return isOver || write(chunk);
+    }) as typeof response.write;
+  }
+  host.answer(request, response);
+}
 
 function overwrite(path: string, at: number): void {
   const content = readFileSync(path);

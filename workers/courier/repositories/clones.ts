@@ -50,7 +50,7 @@ export class Clones {
 
   /**
    * Has a commit read from a clone. One at a time, so that none is removed that is used, and no two fill the same room. A clone that
-   * git cannot read, or add to, is taken anew once.
+   * git cannot read, or add to, is taken anew once; one stays that it was only the host's or the network's turn to add to.
    *
    * @throws {GivenUpError} {@link RetryLaterError} {@link GitError} the last of them from `read` alone
    */
@@ -97,15 +97,21 @@ export class Clones {
     }
   }
 
-  /** Adds the commit to a clone, or to a new one. When it fails there is none. @throws {GivenUpError} {@link RetryLaterError} */
+  /**
+   * Adds the commit to a clone, or to a new one. When it fails there is the clone as it was, unless it may be that which failed.
+   *
+   * @throws {GivenUpError} {@link RetryLaterError}
+   */
   async #fetch(clone: string, ref: CommitRef, signal: AbortSignal): Promise<void> {
     const fetching = join(this.#options.dir, FETCHING);
+    const isNew = !(await isThere(clone));
     try {
-      if (await isThere(clone)) await rename(clone, fetching);
-      else await initialize(fetching, signal);
+      if (isNew) await initialize(fetching, signal);
+      else await rename(clone, fetching);
       await this.#fetchInto(fetching, ref, signal);
       await rename(fetching, clone);
     } catch (error) {
+      if (!isNew && !isOfClone(error)) await putBack(fetching, clone);
       throw translated(error, this.#options.maxBytes);
     } finally {
       await rm(fetching, { recursive: true, force: true });
@@ -148,8 +154,18 @@ class TooLargeError extends Error {}
 /** Whether another clone might do. What a clone has come to over time may be too much, too. */
 function isOfClone(error: unknown): boolean {
   return [error, (error as Error).cause].some(
-    (each) => each instanceof GitError || each instanceof TooLargeError,
+    (each) =>
+      each instanceof TooLargeError ||
+      (each instanceof GitError && !GONE.test(each.message) && !UNREACHED.test(each.message)),
   );
+}
+
+/** Without what a git that was ended leaves: parts of packs, and locks. */
+async function putBack(fetching: string, clone: string): Promise<void> {
+  const paths = await readdir(fetching, { recursive: true });
+  const left = paths.filter((path) => /(?:^|\/)tmp_[^/]*$|\.lock$/.test(path));
+  await Promise.all(left.map((path) => rm(join(fetching, path), { recursive: true, force: true })));
+  await rename(fetching, clone);
 }
 
 /** Ends what fills a folder when that is over its limit. */
@@ -187,6 +203,8 @@ async function hasCommit(repository: string, commit: string, signal: AbortSignal
 }
 
 const GONE = /not our ref|couldn't find remote ref|not found|Authentication failed|could not read Username/i;
+/** What git says of hosts that do not answer, or not to the end, for LC_ALL=C. */
+const UNREACHED = /unable to access|RPC failed|hung up|early EOF|unexpected disconnect|remote error/i;
 
 function translated(error: unknown, maxBytes: number): unknown {
   const options = { cause: error };
