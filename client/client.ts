@@ -43,16 +43,23 @@ export class NoteburstClient {
     return this.#json(`${NOTEBOOKS}/`, notebookResponse, { method: 'POST', headers, body, signal });
   }
 
-  /** The job as it is now. */
-  get(jobId: string, signal?: AbortSignal): Promise<NotebookResponse> {
-    return this.#json(pathOf(jobId), notebookResponse, { signal });
+  /** The job as it is now. @param result whether with what came of it, once it has ended */
+  get(jobId: string, signal?: AbortSignal, { result = true } = {}): Promise<NotebookResponse> {
+    return this.#json(jobPath(jobId, result), notebookResponse, { signal });
   }
 
-  /** Waits for the job's end, by the service's `Prefer: wait`; a service without that is asked again now and then. */
-  async wait(jobId: string, { signal }: { signal?: AbortSignal } = {}): Promise<NotebookResponse> {
+  /**
+   * Waits for the job's end, by the service's `Prefer: wait`; a service without that is asked again now and then.
+   *
+   * @param result as of {@link get}
+   */
+  async wait(
+    jobId: string,
+    { signal, result = true }: { signal?: AbortSignal; result?: boolean } = {},
+  ): Promise<NotebookResponse> {
     let etag: string | undefined;
     for (;;) {
-      const answer = await this.#requests.send(pathOf(jobId), {
+      const answer = await this.#requests.send(jobPath(jobId, result), {
         waitSeconds: WAIT_SECONDS,
         ...(etag === undefined ? {} : { headers: { 'If-None-Match': etag } }),
         signal,
@@ -138,6 +145,9 @@ export class NoteburstClient {
 }
 
 const pathOf = (jobId: string) => `${NOTEBOOKS}/${encodeURIComponent(jobId)}`;
+
+/** `result` is true when it is not said. */
+const jobPath = (jobId: string, result: boolean) => `${pathOf(jobId)}${result ? '' : '?result=false'}`;
 
 function parsed<T>({ url, text }: Answer, schema: z.ZodType<T>): T {
   let json: unknown;

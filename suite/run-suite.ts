@@ -12,7 +12,13 @@ import { readSource } from './source/source.ts';
 import { failed, judge } from './verdict.ts';
 
 /** What a suite asks of the service. */
-export type SuiteClient = Pick<NoteburstClient, 'submit' | 'wait' | 'events' | 'cancel' | 'pageOf'>;
+export interface SuiteClient extends Pick<
+  NoteburstClient,
+  'submit' | 'wait' | 'events' | 'cancel' | 'pageOf'
+> {
+  /** Has an ended job with what came of it for no longer than `use` takes; absent: `wait` has brought it. */
+  whole?: <T>(jobId: string, use: (job: NotebookResponse) => Promise<T>, signal: AbortSignal) => Promise<T>;
+}
 
 export interface SuiteRun {
   client: SuiteClient;
@@ -116,7 +122,8 @@ async function runCase(run: SuiteRun, which: SuiteCase, signal: AbortSignal): Pr
     jobId = submitted.job_id;
     run.onSubmitted?.(which, submitted);
     const job = await watched(run, which, jobId, signal);
-    return await resultOf(run, which, source, job);
+    const use = (whole: NotebookResponse) => resultOf(run, which, source, whole);
+    return await (run.client.whole ? run.client.whole(jobId, use, signal) : use(job));
   } catch (error) {
     const told = jobId === undefined ? {} : { job_id: jobId, job_url: run.client.pageOf(jobId) };
     // Also after trouble nobody waits for it any more.

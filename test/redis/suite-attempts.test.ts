@@ -47,7 +47,7 @@ function serviceWith(endOf: (key: string) => object): { keys: string[]; cancelle
       return { status: 202, json: jobOf(key, {}) };
     }
     if (method === 'DELETE') cancelled.push(url);
-    return { status: 200, json: jobOf(keys[Number(url.split('job-')[1])] ?? '') };
+    return { status: 200, json: jobOf(keys[Number.parseInt(url.split('job-')[1] ?? '', 10)] ?? '') };
   };
   return { keys, cancelled };
 }

@@ -10,11 +10,14 @@ export type Played = { text: string } | { raises: string };
 export class PlayedNotebooks {
   /** By the source of a cell. */
   play: (source: string) => Played = () => ({ text: '' });
-  readonly #jobs = new Map<string, object>();
+  readonly #jobs = new Map<string, { ipynb: string }>();
 
   async answer(request: IncomingMessage): Promise<ServiceReply> {
-    const id = request.url?.split('/').at(-1) ?? '';
-    if (request.method !== 'POST') return { status: 200, json: this.#jobs.get(id) ?? {} };
+    const { pathname, searchParams } = new URL(request.url ?? '/', 'http://localhost');
+    if (request.method !== 'POST') {
+      const { ipynb, ...job } = this.#jobs.get(pathname.split('/').at(-1) ?? '') ?? { ipynb: undefined };
+      return { status: 200, json: searchParams.get('result') === 'false' ? job : { ...job, ipynb } };
+    }
     const { ipynb } = (await json(request)) as { ipynb: string | Notebook };
     const job = this.#run(typeof ipynb === 'string' ? (JSON.parse(ipynb) as Notebook) : ipynb);
     this.#jobs.set(job.job_id, job);

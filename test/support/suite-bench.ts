@@ -18,6 +18,7 @@ import {
   type SuiteLimits,
   type SuiteParts,
 } from '../../workers/courier/suites/run-repository.ts';
+import { Turns } from '../../workers/courier/turns.ts';
 import { APP_ID, FakeGithub, INSTALLATION } from './fake-github.ts';
 import { GitRepository } from './git-repository.ts';
 import { capturedLog } from './log.ts';
@@ -72,6 +73,7 @@ export class SuiteBench implements AsyncDisposable {
       }),
       runs: this.runs,
       redis,
+      turns: new Turns(),
       reportsUrl: 'https://data.example.org/noteburst/github',
       log,
     };

@@ -40,7 +40,7 @@ const { signal } = new AbortController();
 const task = (minute: number) => ({
   data: { version: 1, at_ms: minute * 60_000 },
   attempt: 1,
-  deaths: 0,
+  losses: 0,
   isLast: false,
   signal,
 });

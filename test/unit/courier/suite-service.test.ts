@@ -5,13 +5,17 @@ import type { NotebookResponse } from '../../../lib/contract/notebooks-api.ts';
 import type { CaseResult } from '../../../suite/report.ts';
 import { RetryLaterError } from '../../../workers/courier/errors.ts';
 import { SuiteService } from '../../../workers/courier/suites/suite-service.ts';
+import { Turns } from '../../../workers/courier/turns.ts';
+import { capturedLog } from '../../support/log.ts';
 
 /** A service whose jobs have all ended so, after a notebook was submitted to it: lost, and lost again. */
 async function afterTwo(reason: ErrorReason): Promise<SuiteService> {
   const error = { code: 'unknown', reason, message: 'It ended' };
   const submit = async (_: unknown, { idempotencyKey }: { idempotencyKey?: string }) =>
     ({ job_id: `job-of-${idempotencyKey}`, error }) as NotebookResponse;
-  const service = new SuiteService({ submit } as unknown as NoteburstClient, () => false);
+  const client = { submit } as unknown as NoteburstClient;
+  const { log } = capturedLog();
+  const service = new SuiteService({ client, turns: new Turns(), mayCancel: () => false, log });
   await service.submit({ ipynb: '{}' }, { idempotencyKey: 'key' });
   return service;
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { GivenUpError, RetryLaterError } from '../errors.ts';
 import type { Outgoing } from '../outgoing/outgoing.ts';
+import { Turns } from '../turns.ts';
 import { git, GitError } from './git.ts';
 
 export interface ClonesOptions {
@@ -41,8 +42,7 @@ const CLONE = /^[^+]+\+[^+]+\.git$/;
 
 export class Clones {
   readonly #options: ClonesOptions;
-  /** The end of what was begun last. */
-  #turn: Promise<unknown> = Promise.resolve();
+  readonly #turns = new Turns();
 
   constructor(options: ClonesOptions) {
     this.#options = options;
@@ -55,9 +55,7 @@ export class Clones {
    * @throws {GivenUpError} {@link RetryLaterError} {@link GitError} the last of them from `read` alone
    */
   use<T>(ref: CommitRef, read: (clone: string) => Promise<T>, signal: AbortSignal): Promise<T> {
-    const own = this.#turn.then(() => this.#use(ref, read, signal));
-    this.#turn = own.catch(() => undefined);
-    return own;
+    return this.#turns.take(() => this.#use(ref, read, signal));
   }
 
   async #use<T>(ref: CommitRef, read: (clone: string) => Promise<T>, signal: AbortSignal): Promise<T> {

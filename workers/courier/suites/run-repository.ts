@@ -21,6 +21,7 @@ import { GivenUpError, RetryLaterError } from '../errors.ts';
 import { CheckRun, type CheckOutput } from '../github/check-run.ts';
 import type { GithubApi } from '../github/github-api.ts';
 import type { Checkout, Repositories } from '../repositories/repositories.ts';
+import type { Turns } from '../turns.ts';
 import { NO_SUITE, outputOf, problem, REMOVED_SUITE } from './check-output.ts';
 import type { SuitesConfig } from './config.ts';
 import { forOthers } from './for-others.ts';
@@ -36,6 +37,8 @@ export interface SuiteParts {
   repositories: Repositories;
   runs: SuiteRuns;
   redis: Redis;
+  /** For what takes much memory. */
+  turns: Turns;
   /** Where callers find the reports. */
   reportsUrl: string;
   limits: SuiteLimits;
@@ -215,7 +218,8 @@ async function runPlanned(
   const limit = AbortSignal.timeout(timeLeftMs(parts.limits, run));
   // Otherwise somebody else goes on with it, and finds what runs.
   const mayCancel = () => !signal.aborted && (isLast || limit.aborted);
-  const service = new SuiteService(client, mayCancel);
+  const { turns, log } = parts;
+  const service = new SuiteService({ client, turns, mayCancel, log });
   const results = await runSuite({
     client: service,
     cases,

@@ -9,6 +9,7 @@ import { GivenUpError } from '../errors.ts';
 import { GithubApi } from '../github/github-api.ts';
 import type { Outgoing } from '../outgoing/outgoing.ts';
 import { Repositories } from '../repositories/repositories.ts';
+import { Turns } from '../turns.ts';
 import type { SuitesConfig } from './config.ts';
 import { suiteRunner, type SuiteLimits } from './run-repository.ts';
 import { scheduleKeeper } from './schedules.ts';
@@ -56,8 +57,19 @@ export function suiteHandlers(parts: SuitesParts): SuiteHandlers {
     caPath: config.caPath,
   });
   const runs = new SuiteRuns(redis);
+  const turns = new Turns();
   return {
-    suite: suiteRunner({ config, api, repositories, runs, redis, reportsUrl, limits: SUITE_LIMITS, log }),
+    suite: suiteRunner({
+      config,
+      api,
+      repositories,
+      runs,
+      redis,
+      turns,
+      reportsUrl,
+      limits: SUITE_LIMITS,
+      log,
+    }),
     schedules: scheduleKeeper({ redis, api, repositories: config.repositories, add, log }),
   };
 }
