@@ -2,6 +2,7 @@ import { DelayedError, Queue, UnrecoverableError, Worker, type Job } from 'bullm
 import type { Redis } from 'ioredis';
 import { COURIER_JOB, MAX_ATTEMPTS, type CourierKind } from '../../lib/contract/courier-job.ts';
 import { KEY_PREFIX } from '../../lib/contract/nbexec-job.ts';
+import { settledOrAborted } from '../../lib/abort.ts';
 import type { Logger } from '../../lib/logger.ts';
 import { GivenUpError, RetryLaterError } from './errors.ts';
 import type { CourierMetrics } from './metrics.ts';
@@ -50,6 +51,8 @@ export interface CourierQueueOptions<Kind extends CourierKind> {
 // `losses` long before. The others have come into many restarts.
 const MAX_STALLED = 100;
 
+const LOST = new Error('the lock of the job could not be renewed');
+
 /** Later than at once: a worker that closes may be waiting for a job still, and would take it again. */
 const GIVEN_BACK_MS = 1_000;
 
@@ -61,6 +64,8 @@ export class CourierQueue<Kind extends CourierKind> {
   readonly #stop = new AbortController();
   /** By the job's id. */
   readonly #held = new Map<string, Held>();
+  /** What of lost jobs is still going on, by their ids. */
+  readonly #ending = new Map<string, Promise<void>>();
 
   constructor(options: CourierQueueOptions<Kind>) {
     const { queueName, redis, slots, lockMs, firstRetryMs, log } = options;
@@ -88,6 +93,9 @@ export class CourierQueue<Kind extends CourierKind> {
     this.#worker.on('locksRenewed', ({ jobIds }) => {
       for (const id of jobIds) this.#held.get(id)?.deadline.refresh();
     });
+    this.#worker.on('lockRenewalFailed', (jobIds) => {
+      for (const id of jobIds) this.#held.get(id)?.lost.abort(LOST);
+    });
   }
 
   /** Begins to do jobs. */
@@ -106,22 +114,26 @@ export class CourierQueue<Kind extends CourierKind> {
   async close(): Promise<void> {
     this.#stop.abort(new Error('the courier has to go'));
     await this.#worker.close();
+    await Promise.all(this.#ending.values());
     await this.#queue.close();
   }
 
   async #do(job: Job, token?: string): Promise<void> {
     const id = job.id as string;
-    // BullMQ renews locks by the jobs' ids: beside the attempt that was lost here it would renew neither for long.
-    if (this.#held.has(id)) return this.#giveBack(job, token);
-    const lost = new AbortController();
     const { lockMs } = this.#options;
-    // BullMQ tells of a lock that is lost when Redis answers again. Another courier may have taken it by then.
-    const deadline = setTimeout(
-      () => lost.abort(new Error('the lock of the job could not be renewed')),
-      lockMs,
-    );
+    const held = this.#held.get(id);
+    if (held) {
+      held.lost.abort(LOST);
+      // BullMQ renews locks by the jobs' ids: with the end of that attempt this one's would be renewed no more.
+      return this.#giveBack(job, token);
+    }
+    const lost = new AbortController();
+    // BullMQ tells of a lock that is lost when Redis answers again. Another courier may have taken the job by then.
+    const deadline = setTimeout(() => lost.abort(LOST), lockMs);
     this.#held.set(id, { lost, deadline });
     try {
+      const ending = this.#ending.get(id);
+      if (ending) await settledOrAborted(ending, AbortSignal.any([lost.signal, AbortSignal.timeout(lockMs)]));
       await this.#attempt(job, token, lost.signal);
     } finally {
       clearTimeout(deadline);
@@ -133,6 +145,17 @@ export class CourierQueue<Kind extends CourierKind> {
   async #giveBack(job: Job, token?: string): Promise<never> {
     await job.moveToDelayed(Date.now() + GIVEN_BACK_MS, token);
     throw new DelayedError();
+  }
+
+  /** Of a job that was lost: what aborts it may take a moment. */
+  #awaitEnd(id: string, handled: Promise<void>): void {
+    const { log } = this.#options;
+    const ending = handled
+      .catch((error: unknown) => log.info({ err: error, courier_job: id }, 'lost courier job ended'))
+      .finally(() => {
+        if (this.#ending.get(id) === ending) this.#ending.delete(id);
+      });
+    this.#ending.set(id, ending);
   }
 
   async #attempt(job: Job, token: string | undefined, lost: AbortSignal): Promise<void> {
@@ -154,14 +177,16 @@ export class CourierQueue<Kind extends CourierKind> {
       const handler: CourierHandler | undefined = handlers[kind];
       // A newer courier may.
       if (!handler) throw new RetryLaterError(`This courier does no jobs of the kind ${kind} here`);
-      await handler(task);
+      const handled = handler(task);
+      await settledOrAborted(handled, lost);
+      if (lost.aborted) this.#awaitEnd(job.id as string, handled);
       lost.throwIfAborted();
       metrics.attempts.inc({ kind, outcome: 'done' });
       log.info(known, 'courier job done');
     } catch (error) {
       if (lost.aborted) {
-        log.warn({ err: error, ...known }, 'courier job lost');
-        // It is whoever's took it, or will: nothing of it is to be written any more.
+        log.warn(known, 'courier job lost');
+        // It is whoever's took it, or will: BullMQ is to write nothing of it any more.
         throw new DelayedError();
       }
       const { reason } = this.#stop.signal;
