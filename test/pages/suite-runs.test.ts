@@ -80,10 +80,9 @@ async function opened(stack: AsyncDisposableStack, options: BrowserContextOption
     webhookSecrets: [],
     scheduleSecrets: [],
     callers: new CallerCheck(tokenCheck, SCOPE),
-    reportsUrl: '',
+    reportsUrl: `${PATH_PREFIX}/github`,
   };
   const server = stack.use(await serve(githubHandler(parts)));
-  parts.reportsUrl = `${server.url}${PATH_PREFIX}/github`;
   const executed = `${NIGHT.id}/notebooks/1-light-curves.ipynb`;
   const results = NIGHTLY.results.map((result) => {
     const { job_url, executed: _, ...rest } = result;
@@ -95,7 +94,7 @@ async function opened(stack: AsyncDisposableStack, options: BrowserContextOption
   const context = await browser.open({ ...options, extraHTTPHeaders: identity('alice') });
   stack.defer(() => context.close());
   const tab = await context.newPage();
-  const open = async (path: string) => void (await tab.goto(`${parts.reportsUrl}/team/${path}`));
+  const open = async (path: string) => void (await tab.goto(`${server.url}${parts.reportsUrl}/team/${path}`));
   return { page: tab, runs, open };
 }
 
