@@ -55,9 +55,10 @@ try {
       NOTEBURST_TOKEN: await platform.createToken({ username: 'bench' }),
     };
     const ours = () =>
-      failing(run(process.execPath, [command, 'run', '--jobs', `${n}`], { ...options, env }), '4 failed');
+      failing(run(process.execPath, [command, 'run', '--jobs', `${n}`], { ...options, env }), /\b4 failed/);
     const pytest = () =>
-      failing(run(pythonOf(venv), ['-m', 'pytest', ...NBMAKE, '-n', `${n}`, '.'], options), '5 failed');
+      // It loses a kernel now and then, and calls that an internal error: its time is the same.
+      failing(run(pythonOf(venv), ['-m', 'pytest', ...NBMAKE, '-n', `${n}`, '.'], options), /\b[56] failed/);
     const times: Record<'ours' | 'pytest', number[]> = { ours: [], pytest: [] };
     // In turn, so that both have the same machine; once each before the clock starts.
     for (let round = -1; round < RUNS; round++) {
@@ -77,7 +78,7 @@ try {
 }
 
 /** A run that ends as it should: with failures, these. */
-async function failing(running: Promise<string>, told: string): Promise<void> {
+async function failing(running: Promise<string>, told: RegExp): Promise<void> {
   const said = await running.catch((error: Error) => error.message);
-  if (!said.includes(told)) throw new Error(`Not as it should: ${said}`);
+  if (!told.test(said)) throw new Error(`Not as it should: ${said}`);
 }
